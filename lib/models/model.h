@@ -1,0 +1,119 @@
+// What a session asks of a model, whatever its architecture: memory for the
+// state of a timeline, and steps that take timelines further.
+//
+// Thread safety: every function may be called from any thread; steps of one
+// model and mode run one after another.  A SessionState belongs to one session
+// and is used by one thread at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include <baleen/backend.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/ref_count.h"
+#include "base/status.h"
+#include "ops/device.h"
+
+namespace baleen {
+
+class SessionState;
+
+struct StateDeleter {
+  void operator()(SessionState* state) const;
+};
+using StatePointer = std::unique_ptr<SessionState, StateDeleter>;
+
+// The attention state of one timeline: a slot (window rings and compressor
+// tails) and pages of compressed entries, each page 256 positions of all layers.
+// Made by Model::CreateState.
+class SessionState {
+ public:
+  static constexpr int64_t kPagePositions = 256;
+
+  // Gives pages, slot and the object's own memory back.
+  virtual void Destroy() = 0;
+
+  // Positions whose compressed entries are there: 0 .. length() - 1.
+  virtual int64_t length() const = 0;
+
+  // Forgets all positions from `length` on.  Complete entries below stay.  The
+  // window may have been overwritten: `replay_from` says from which position
+  // on rows must be computed again (without writing compressed entries below
+  // `length`) before the next new one; it equals `length` if none.
+  virtual void Truncate(int64_t length, int64_t* replay_from) = 0;
+
+  // A second state that goes on from here: shares complete pages, copies the
+  // rest.
+  virtual Result<StatePointer> Fork() = 0;
+
+  // Bytes held now: all, and those of pages that other states hold too.
+  virtual uint64_t byte_count() const = 0;
+  virtual uint64_t shared_byte_count() const = 0;
+
+  // The state as bytes, the same on every device: what Save writes Load reads.
+  virtual uint64_t SavedSize() const = 0;
+  virtual Status Save(void* buffer, uint64_t size) const = 0;
+  // Replaces this state, of a model with the same configuration, by a saved
+  // one of `length` positions; on failure it is as before.
+  virtual Status Load(const void* buffer, uint64_t size, int64_t length) = 0;
+
+ protected:
+  ~SessionState() = default;
+};
+
+inline void StateDeleter::operator()(SessionState* state) const {
+  state->Destroy();
+}
+
+// A session's share in a step: consecutive tokens of one timeline.
+struct StepPart {
+  SessionState* state = nullptr;
+  std::span<const baleen_token> tokens;
+  int64_t position = 0;  // Of the first token.
+  // Compressed entries that end at a position below are there already and are
+  // read, not written: while a truncated window is computed again.
+  int64_t frozen = 0;
+  // How many of the last rows' logits are wanted.
+  int64_t output_count = 0;
+};
+
+// Where memory goes; see baleen_memory_plan.
+struct MemoryNeed {
+  uint64_t session_host = 0;
+  uint64_t session_device = 0;
+  uint64_t scratch_host = 0;
+  uint64_t scratch_device = 0;
+};
+
+class Model : public RefCounted {
+ public:
+  virtual const baleen_model_info& info() const = 0;
+
+  // Most rows that one step takes at positions below `position_limit`.
+  virtual int64_t RowLimit(int64_t position_limit) const = 0;
+
+  virtual Result<StatePointer> CreateState() = 0;
+
+  // Computes the parts' rows in one pass over the weights; the sum of their
+  // tokens is at most RowLimit.  `logits` gets [sum of output_count, V] floats
+  // in the parts' order.  *cancel, unless NULL, is looked at between operators;
+  // BALEEN_CANCELLED leaves each state at its length before the step, and what
+  // the step has overwritten is recomputed by the replay that Truncate asks
+  // for (call it with the old length).
+  virtual Status Step(baleen_mode mode, std::span<const StepPart> parts,
+                      const std::atomic<bool>* cancel, float* logits) = 0;
+
+  // What a session of `capacity` positions and the shared scratch take.
+  virtual Result<MemoryNeed> Need(baleen_mode mode, int64_t capacity,
+                                  int64_t rows) const = 0;
+
+  // A number that differs for models whose states do not fit each other.
+  virtual uint64_t fingerprint() const = 0;
+};
+
+}  // namespace baleen

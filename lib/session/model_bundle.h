@@ -1,0 +1,74 @@
+// A model as the public API means it: weights, tokenizer, the encoder of
+// conversations, and the defaults that its folder names.
+#pragma once
+
+#include <string_view>
+
+#include <baleen/baleen.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/ref_count.h"
+#include "base/status.h"
+#include "context/context.h"
+#include "models/model.h"
+#include "text/tokenizer.h"
+
+namespace baleen {
+
+class ModelBundle final : public RefCounted {
+ public:
+  // Loads the folder `path`.  `options` has been read and checked by lib/api.
+  static Result<Ref<ModelBundle>> Load(Ref<Context> context, const char* path,
+                                       const baleen_model_options& options);
+  // What loading it and a session would take, without loading weights.
+  static Status Plan(Context* context, const char* path,
+                     const baleen_model_options& model_options,
+                     const baleen_session_options& session_options,
+                     baleen_memory_plan* plan);
+  Status PlanSession(const baleen_session_options& options,
+                     baleen_memory_plan* plan) const;
+
+  Context& context() const { return *context_; }
+  Memory* memory() const { return context_->memory(); }
+  const baleen_model_info& info() const { return info_; }
+  baleen_encoder encoder() const { return info_.encoder; }
+
+  // NULL with BALEEN_MODEL_TOKENIZER_ONLY.
+  Model* model() const { return model_.get(); }
+  // NULL if the folder has no tokenizer.json (configurations alone, with
+  // BALEEN_MODEL_SHAPES_ONLY).
+  const Tokenizer* tokenizer() const { return tokenizer_.get(); }
+  // The CPU, which samples whatever device computes.
+  const Device& cpu() const { return *cpu_; }
+  bool shapes_only() const { return shapes_only_; }
+
+  // What generation_config.json advises: all that zero means in
+  // baleen_sampling.
+  float temperature() const { return temperature_; }
+  float top_p() const { return top_p_; }
+  bool IsEnd(baleen_token token) const;
+
+  // The JSON text of a key of config.json; NULL if it has none.  Lent for as
+  // long as the bundle lives.
+  const char* Metadata(std::string_view key) const;
+
+ private:
+  explicit ModelBundle(Ref<Context> context);
+  ~ModelBundle() = default;
+  void Destroy() const override;
+
+  Ref<Context> context_;
+  baleen_model_info info_ = {};
+  Ref<Model> model_;
+  Owned<Tokenizer> tokenizer_;
+  const Device* cpu_ = nullptr;
+  bool shapes_only_ = false;
+  float temperature_ = 1;
+  float top_p_ = 1;
+  Vector<baleen_token> end_tokens_;
+  // Keys and values of config.json, each value's text with a NUL behind.
+  Vector<std::pair<String, String>> metadata_;
+};
+
+}  // namespace baleen
