@@ -1,0 +1,103 @@
+// Instruction sets, memory and messages of the CPU device.
+#include "cpu/device.h"
+
+#include <cstdio>
+#include <cstring>
+#include <iterator>
+
+namespace baleen::cpu {
+namespace {
+
+constexpr size_t kAlignment = 256;
+constexpr size_t kMessageSize = 256;
+constexpr const char* kIsaNames[] = {"reference", "portable", "avx2", "avx512"};
+
+}  // namespace
+
+const char* IsaName(Isa isa) { return kIsaNames[static_cast<int>(isa)]; }
+
+Isa BestIsa() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+      !__builtin_cpu_supports("f16c")) {
+    return Isa::kPortable;
+  }
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vnni") &&
+      __builtin_cpu_supports("avx512vbmi") &&
+      __builtin_cpu_supports("avx512bf16")) {
+    return Isa::kAvx512;
+  }
+  return Isa::kAvx2;
+#else
+  return Isa::kPortable;
+#endif
+}
+
+baleen_status ChooseIsa(const baleen_host& host, Isa* isa) {
+  const Isa best = BestIsa();
+  *isa = best;
+  const char* setting = host.setting == nullptr
+                            ? nullptr
+                            : host.setting(host.user_data, "cpu.isa");
+  if (setting == nullptr) return BALEEN_OK;
+  const Device device(&host, best);
+  for (int i = 0; i < static_cast<int>(std::size(kIsaNames)); ++i) {
+    if (std::strcmp(setting, kIsaNames[i]) != 0) continue;
+    *isa = static_cast<Isa>(i);
+    if (*isa <= best) return BALEEN_OK;
+    return device.Fail(BALEEN_UNSUPPORTED,
+                       "this processor has no %s, which cpu.isa asks for",
+                       setting);
+  }
+  return device.Fail(BALEEN_INVALID_ARGUMENT,
+                     "cpu.isa is \"%.32s\", but must be reference, portable, "
+                     "avx2 or avx512",
+                     setting);
+}
+
+baleen_status Device::Fail(baleen_status status, const char* format,
+                           ...) const {
+  if (host_->fail == nullptr) return status;
+  char message[kMessageSize];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(message, sizeof(message), format, arguments);
+  va_end(arguments);
+  host_->fail(host_->user_data, message);
+  return status;
+}
+
+void Device::Log(baleen_log_level level, const char* format, ...) const {
+  if (host_->log == nullptr) return;
+  char message[kMessageSize];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(message, sizeof(message), format, arguments);
+  va_end(arguments);
+  host_->log(host_->user_data, level, message);
+}
+
+void* Device::Allocate(uint64_t size) const {
+  const baleen_allocator& allocator = *host_->allocator;
+  if (size > SIZE_MAX - kAlignment) return nullptr;
+  const size_t whole = static_cast<size_t>(size) + kAlignment;
+  void* memory = allocator.allocate(allocator.user_data, whole, kAlignment);
+  if (memory == nullptr) return nullptr;
+  std::memcpy(memory, &whole, sizeof(whole));
+  return static_cast<std::byte*>(memory) + kAlignment;
+}
+
+void Device::Deallocate(void* memory) const {
+  if (memory == nullptr) return;
+  const baleen_allocator& allocator = *host_->allocator;
+  std::byte* const whole = static_cast<std::byte*>(memory) - kAlignment;
+  size_t size;
+  std::memcpy(&size, whole, sizeof(size));
+  allocator.deallocate(allocator.user_data, whole, size, kAlignment);
+}
+
+}  // namespace baleen::cpu
