@@ -88,6 +88,11 @@ struct MemoryNeed {
   uint64_t session_device = 0;
   uint64_t scratch_host = 0;
   uint64_t scratch_device = 0;
+  // Of the weights: what was allocated beside the files' mapping, and what all
+  // of them take by part.
+  uint64_t weights_host = 0;
+  uint64_t weights_device = 0;
+  uint64_t weights_by_part[16] = {};
 };
 
 class Model : public RefCounted {
