@@ -1,6 +1,15 @@
 // One timeline of tokens: its state in the model, its logits, its random
 // numbers.
 //
+// Work is put off until it is needed: a token chosen by Step is computed with
+// the next question for logits, so that ending a turn costs nothing.  Three
+// numbers say how far the work has come:
+//
+//   tokens_.size()     tokens of the timeline,
+//   state_->length()   of those, how many the state holds,
+//   replay_from_       where computing must begin: below the state's length
+//                      while a truncated window has to be filled again.
+//
 // Not thread-safe but for Cancel; lib/api refuses a second caller.
 #pragma once
 
@@ -12,8 +21,10 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "format/saved_session.h"
 #include "models/model.h"
 #include "session/model_bundle.h"
+#include "session/sampler.h"
 
 namespace baleen {
 
@@ -28,13 +39,17 @@ class Session {
 
   ModelBundle& bundle() const { return *bundle_; }
   std::span<const baleen_token> tokens() const { return tokens_; }
+  uint64_t capacity() const { return options_.capacity; }
 
   Status Append(std::span<const baleen_token> tokens);
+  // One score for each token; zeros for the first of an empty session.
   Status AppendScored(std::span<const baleen_token> tokens,
                       baleen_token_score* scores);
+  // *reused: how many leading tokens cost nothing.
   Status SetTokens(std::span<const baleen_token> tokens, size_t* reused);
   Status Truncate(size_t keep);
 
+  // Lent until the next change.  BALEEN_NOT_FOUND if the session is empty.
   Status Logits(std::span<const float>* logits);
   Status TopTokens(std::span<baleen_token_score> scores, size_t* count);
 
@@ -46,8 +61,8 @@ class Session {
 
   // Makes the call that is inside fail with BALEEN_CANCELLED.  From any thread
   // and from a signal handler.
-  void Cancel();
-  // What lib/api does around each call: a Cancel before it is forgotten.
+  void Cancel() { cancel_.store(true, std::memory_order_relaxed); }
+  // What lib/api does before each call: an older Cancel is forgotten.
   void BeginCall() { cancel_.store(false, std::memory_order_relaxed); }
 
   Status Save(const baleen_save_options& options, void* buffer,
@@ -59,7 +74,36 @@ class Session {
   void GetStats(baleen_session_stats* stats) const;
 
  private:
-  // ... (session.cc)
+  Status CheckTokens(std::span<const baleen_token> tokens) const;
+  Status CheckRoom(size_t count) const;
+  // Computes what is put off, and `tokens` after it.  Tokens are part of the
+  // timeline as soon as they are computed.
+  Status Compute(std::span<const baleen_token> tokens);
+  // Computes until the logits are those after the last token.
+  Status ComputeLogits();
+  // One step of the model; `output_count` rows of logits go to `logits`.
+  Status RunRows(std::span<const baleen_token> rows, int64_t position,
+                 int64_t output_count, float* logits);
+  int64_t ChunkRows(int64_t position, int64_t left) const;
+  Status ReportProgress(uint64_t done, uint64_t total) const;
+
+  // snapshot.cc
+  SavedHeader DescribeSaved() const;
+  Status FillPutOff();
+  Status Write(const SavedHeader& header, unsigned char* bytes) const;
+  Status CheckSaved(const SavedHeader& header, const char* name) const;
+  Status Adopt(std::span<const unsigned char> bytes, const char* name);
+
+  Ref<ModelBundle> bundle_;
+  baleen_session_options options_;  // Zeros replaced by their meaning.
+  StatePointer state_;
+  Vector<baleen_token> tokens_;
+  int64_t replay_from_ = 0;
+  Vector<float> logits_;
+  bool logits_valid_ = false;
+  Sampler sampler_;
+  std::atomic<bool> cancel_{false};
+  baleen_session_stats stats_ = {};
 };
 
 }  // namespace baleen
