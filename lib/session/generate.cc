@@ -21,7 +21,8 @@ class Listener {
     baleen_piece piece = {};
     while (reply->Next(&piece)) {
       if (piece.channel != BALEEN_CHANNEL_ANSWER) {
-        if (!Tell(piece)) return BALEEN_FINISH_CALLBACK;
+        // A stop text does not reach across a change of channel.
+        if (!Flush() || !Tell(piece)) return BALEEN_FINISH_CALLBACK;
         continue;
       }
       text_.clear();
@@ -35,16 +36,17 @@ class Listener {
   }
 
   // What the filter held back is part of the answer after all.
-  void Flush() {
+  bool Flush() {
     text_.clear();
     filter_.Flush(&text_);
     baleen_piece piece = {};
     piece.struct_size = sizeof piece;
     piece.channel = BALEEN_CHANNEL_ANSWER;
-    TellAnswer(piece);
+    return TellAnswer(piece);
   }
 
  private:
+  // False if the host wants no more.
   bool TellAnswer(baleen_piece piece) {
     if (text_.empty()) return true;
     piece.text = text_.c_str();
