@@ -107,6 +107,9 @@ class FileSystem {
   // BALEEN_UNSUPPORTED if the host's file system only reads.
   Result<FileWriter> Create(std::string_view path) const;
 
+  // Whether files can be mapped rather than read.
+  bool can_map() const { return files_.map != nullptr; }
+
   Memory* memory() const { return memory_; }
 
  private:

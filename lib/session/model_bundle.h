@@ -1,8 +1,11 @@
 // A model as the public API means it: weights, tokenizer, the encoder of
 // conversations, and the defaults that its folder names.
+//
+// Never changes once loaded, so any thread may use it.
 #pragma once
 
 #include <string_view>
+#include <utility>
 
 #include <baleen/baleen.h>
 
@@ -12,6 +15,9 @@
 #include "base/status.h"
 #include "context/context.h"
 #include "models/model.h"
+#include "session/load_progress.h"
+#include "session/model_folder.h"
+#include "session/weight_lock.h"
 #include "text/tokenizer.h"
 
 namespace baleen {
@@ -36,8 +42,7 @@ class ModelBundle final : public RefCounted {
 
   // NULL with BALEEN_MODEL_TOKENIZER_ONLY.
   Model* model() const { return model_.get(); }
-  // NULL if the folder has no tokenizer.json (configurations alone, with
-  // BALEEN_MODEL_SHAPES_ONLY).
+  // NULL if the folder has no tokenizer.json.
   const Tokenizer* tokenizer() const { return tokenizer_.get(); }
   // The CPU, which samples whatever device computes.
   const Device& cpu() const { return *cpu_; }
@@ -45,8 +50,8 @@ class ModelBundle final : public RefCounted {
 
   // What generation_config.json advises: all that zero means in
   // baleen_sampling.
-  float temperature() const { return temperature_; }
-  float top_p() const { return top_p_; }
+  float temperature() const { return defaults_.temperature; }
+  float top_p() const { return defaults_.top_p; }
   bool IsEnd(baleen_token token) const;
 
   // The JSON text of a key of config.json; NULL if it has none.  Lent for as
@@ -58,15 +63,28 @@ class ModelBundle final : public RefCounted {
   ~ModelBundle() = default;
   void Destroy() const override;
 
+  Status LoadText(const ModelFolder& folder);
+  Status LoadMetadata(const ModelFolder& folder);
+  Status LoadModel(const ModelFolder& folder, const char* path,
+                   const baleen_model_options& options);
+  // Opens the model's device and the CPU, each with the settings that begin
+  // with its backend's name.
+  Status OpenDevices(const baleen_model_options& options,
+                     const Device** device);
+  void FillInfo(const ModelFolder& folder);
+
+  // Declared in an order in which destroying from the last to the first is
+  // safe.
   Ref<Context> context_;
   baleen_model_info info_ = {};
-  Ref<Model> model_;
-  Owned<Tokenizer> tokenizer_;
   const Device* cpu_ = nullptr;
+  Ref<Model> model_;
+  WeightLock lock_;
+  Owned<Tokenizer> tokenizer_;
   bool shapes_only_ = false;
-  float temperature_ = 1;
-  float top_p_ = 1;
-  Vector<baleen_token> end_tokens_;
+  uint64_t mapped_bytes_ = 0;  // Of the weights.
+  uint64_t copied_bytes_ = 0;
+  GenerationDefaults defaults_;
   // Keys and values of config.json, each value's text with a NUL behind.
   Vector<std::pair<String, String>> metadata_;
 };

@@ -1,0 +1,116 @@
+// See read_options.h.
+#include "api/read_options.h"
+
+namespace baleen {
+namespace {
+
+// Flags of this version; REPACK is known, but refused below with its reason.
+constexpr uint32_t kModelFlags =
+    BALEEN_MODEL_TOKENIZER_ONLY | BALEEN_MODEL_SHAPES_ONLY |
+    BALEEN_MODEL_VERIFY | BALEEN_MODEL_LOCK_MEMORY | BALEEN_MODEL_REPACK;
+constexpr uint32_t kSessionFlags =
+    BALEEN_SESSION_PRIVATE | BALEEN_SESSION_RESUME;
+
+Status CheckDevices(const baleen_model_options& options) {
+  BALEEN_REQUIRE_ARRAY(options.devices, options.device_count);
+  if (options.devices != nullptr && options.device_count == 0) {
+    return InvalidArgument("options.devices is set, but device_count is 0");
+  }
+  if (options.device_count > 1) {
+    return Unsupported(
+        "this version of the library puts a model on one device, not on %u",
+        options.device_count);
+  }
+  return Status();
+}
+
+Status CheckSettings(const baleen_model_options& options) {
+  BALEEN_REQUIRE_ARRAY(options.settings, options.setting_count);
+  for (uint32_t i = 0; i < options.setting_count; ++i) {
+    if (options.settings[i].name == nullptr ||
+        options.settings[i].value == nullptr) {
+      return InvalidArgument("options.settings[%u] lacks its name or value", i);
+    }
+  }
+  return Status();
+}
+
+}  // namespace
+
+Status ReadModelOptions(const baleen_model_options* given,
+                        baleen_model_options* options) {
+  BALEEN_RETURN_IF_ERROR(ReadOptions(given, "baleen_model_options", options));
+  const uint32_t flags = options->flags;
+  BALEEN_RETURN_IF_ERROR(
+      CheckFlags(flags, kModelFlags, "baleen_model_options.flags"));
+  if ((flags & BALEEN_MODEL_REPACK) != 0) {
+    return Unsupported(
+        "this version of the library cannot repack weights, so "
+        "BALEEN_MODEL_REPACK must not be set");
+  }
+  if ((flags & BALEEN_MODEL_TOKENIZER_ONLY) != 0 &&
+      (flags & BALEEN_MODEL_SHAPES_ONLY) != 0) {
+    return InvalidArgument(
+        "BALEEN_MODEL_TOKENIZER_ONLY and BALEEN_MODEL_SHAPES_ONLY exclude each "
+        "other");
+  }
+  if (options->device_memory_limit != 0) {
+    return Unsupported(
+        "this version of the library does not limit the memory of devices, so "
+        "options.device_memory_limit must be zero");
+  }
+  BALEEN_RETURN_IF_ERROR(CheckDevices(*options));
+  return CheckSettings(*options);
+}
+
+Status ReadSessionOptions(const baleen_session_options* given,
+                          baleen_session_options* options) {
+  BALEEN_RETURN_IF_ERROR(ReadOptions(given, "baleen_session_options", options));
+  BALEEN_RETURN_IF_ERROR(CheckFlags(options->flags, kSessionFlags,
+                                    "baleen_session_options.flags"));
+  BALEEN_RETURN_IF_ERROR(
+      CheckEnum(options->mode, BALEEN_MODE_REFERENCE, "options.mode"));
+  BALEEN_RETURN_IF_ERROR(
+      CheckEnum(options->draft, BALEEN_DRAFT_LOOKUP, "options.draft"));
+  BALEEN_RETURN_IF_ERROR(
+      CheckEnum(options->window, BALEEN_WINDOW_FULL, "options.window"));
+  if (options->draft != BALEEN_DRAFT_DEFAULT &&
+      options->draft != BALEEN_DRAFT_OFF) {
+    return Unsupported(
+        "this version of the library does not guess tokens ahead, so "
+        "options.draft must be BALEEN_DRAFT_DEFAULT or BALEEN_DRAFT_OFF");
+  }
+  if (options->window != BALEEN_WINDOW_DEFAULT || options->window_period != 0) {
+    return Unsupported(
+        "this version of the library keeps the window of the last position "
+        "only, so options.window and window_period must be zero");
+  }
+  if (options->log_path != nullptr ||
+      (options->flags & BALEEN_SESSION_RESUME) != 0) {
+    return Unsupported(
+        "this version of the library writes no log of a session's tokens, so "
+        "options.log_path and BALEEN_SESSION_RESUME must not be set");
+  }
+  return Status();
+}
+
+Status ReadSampling(const baleen_sampling* given, baleen_sampling* sampling) {
+  BALEEN_RETURN_IF_ERROR(ReadOptions(given, "baleen_sampling", sampling));
+  BALEEN_RETURN_IF_ERROR(CheckFlags(sampling->flags, BALEEN_SAMPLING_GREEDY,
+                                    "baleen_sampling.flags"));
+  BALEEN_RETURN_IF_ERROR(CheckReserved(sampling->reserved, "baleen_sampling"));
+  BALEEN_REQUIRE_ARRAY(sampling->biases, sampling->bias_count);
+  return Status();
+}
+
+Status ReadSaveOptions(const baleen_save_options* given,
+                       baleen_save_options* options) {
+  BALEEN_RETURN_IF_ERROR(ReadOptions(given, "baleen_save_options", options));
+  BALEEN_RETURN_IF_ERROR(
+      CheckFlags(options->flags, 0, "baleen_save_options.flags"));
+  BALEEN_RETURN_IF_ERROR(
+      CheckReserved(options->reserved, "baleen_save_options"));
+  return CheckEnum(options->window, BALEEN_WINDOW_FULL, "options.window");
+}
+
+}  // namespace baleen

@@ -1,0 +1,26 @@
+// How a call enters a session.
+#pragma once
+
+#include "api/guard.h"
+#include "api/handles.h"
+#include "api/options.h"
+
+namespace baleen {
+
+// `body` with the session, if no other call is inside it.
+template <typename Body>
+baleen_status WithSession(baleen_session* session, baleen_error* error,
+                          Body&& body) {
+  return Guard(error, [&]() -> Status {
+    BALEEN_REQUIRE(session);
+    const Entry entry(&session->busy);
+    if (!entry.entered()) return SessionBusy();
+    session->cancelled.store(false, std::memory_order_relaxed);
+    session->session->BeginCall();
+    const CancelBoard::Scope scope(session->model->context().cancels(),
+                                   &session->cancelled);
+    return body(*session->session);
+  });
+}
+
+}  // namespace baleen

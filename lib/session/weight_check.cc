@@ -1,0 +1,75 @@
+// See weight_check.h.
+#include "session/weight_check.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace baleen {
+namespace {
+
+constexpr size_t kPiece = size_t{4} << 20;
+
+// Whether any of the values, in a word of `bits` bits each, has all bits of
+// `mask` set: an exponent of all ones is infinity or no number.
+template <typename Word>
+bool AnyHas(const unsigned char* bytes, size_t size, Word mask) {
+  for (size_t i = 0; i + sizeof(Word) <= size; i += sizeof(Word)) {
+    Word word;
+    std::memcpy(&word, bytes + i, sizeof word);
+    if ((word & mask) == mask) return true;
+  }
+  return false;
+}
+
+bool HasNoNumber(StoredType type, const unsigned char* bytes, size_t size) {
+  switch (type) {
+    case StoredType::kBf16:
+      return AnyHas<uint16_t>(bytes, size, 0x7F80);
+    case StoredType::kF16:
+      return AnyHas<uint16_t>(bytes, size, 0x7C00);
+    case StoredType::kF32:
+      return AnyHas<uint32_t>(bytes, size, 0x7F800000);
+    case StoredType::kF8E4m3:
+      return AnyHas<uint8_t>(bytes, size, 0x7F);
+    case StoredType::kF8E5m2:
+      return AnyHas<uint8_t>(bytes, size, 0x7C);
+    case StoredType::kF8E8m0:
+      return AnyHas<uint8_t>(bytes, size, 0xFF);
+    default:
+      return false;  // Each pattern of bits is a value.
+  }
+}
+
+Status CheckTensor(const Checkpoint& checkpoint, const StoredTensor& tensor,
+                   unsigned char* piece, LoadProgress* progress) {
+  for (uint64_t done = 0; done < tensor.byte_count;) {
+    const auto size = static_cast<size_t>(
+        std::min<uint64_t>(kPiece, tensor.byte_count - done));
+    // Through the file, not the mapping: a failing disk then gives a status,
+    // not a signal.
+    BALEEN_RETURN_IF_ERROR(checkpoint.Read(tensor, done, piece, size));
+    if (HasNoNumber(tensor.type, piece, size)) {
+      return Corrupt("tensor %.*s in %s has a value that is no finite number",
+                     static_cast<int>(std::min<size_t>(tensor.name.size(), 96)),
+                     tensor.name.data(), checkpoint.file_name(tensor.file));
+    }
+    done += size;
+    BALEEN_RETURN_IF_ERROR(progress->Add(size));
+  }
+  return Status();
+}
+
+}  // namespace
+
+Status CheckWeights(const Checkpoint& checkpoint, Memory* memory,
+                    LoadProgress* progress) {
+  const Block piece(memory, kPiece);
+  for (const StoredTensor& tensor : checkpoint.tensors()) {
+    BALEEN_RETURN_IF_ERROR(
+        CheckTensor(checkpoint, tensor,
+                    static_cast<unsigned char*>(piece.data()), progress));
+  }
+  return Status();
+}
+
+}  // namespace baleen
