@@ -39,7 +39,8 @@ class Tokenizer {
               Vector<baleen_token>* tokens) const;
 
   // Appends the bytes of a token; of an added token its name if `special`, else
-  // nothing unless the file says it is ordinary.  REQUIRES: a known token.
+  // nothing, whatever the file's flag: control text must not leak into what
+  // people read.  REQUIRES: a known token.
   void Decode(baleen_token token, bool special, String* text) const;
 
   // The token with exactly this name (an added token's content, or the one whose
@@ -51,6 +52,9 @@ class Tokenizer {
   bool IsKnown(baleen_token token) const;
   // True for added tokens: those with names rather than bytes.
   bool IsAdded(baleen_token token) const;
+  // The file's flag "special" of an added token.  It is false of "<think>" and
+  // other tags that only V4's own templates write, so it says less than IsAdded.
+  bool IsSpecial(baleen_token token) const;
 
  private:
   explicit Tokenizer(Owned<TokenizerData> data);
