@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The library as a part of somebody's project, static: add_subdirectory gives the
+# library and nothing else.  Then that static library, installed: by find_package
+# and by pkg-config, from C.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+tree=$work_dir/tree
+prefix=$work_dir/prefix
+
+# As the build tree compiles, so that ccache, where it is used, has it all.
+read_cache() { sed -n "s/^$1:[A-Z]*=//p" "$build_dir/CMakeCache.txt"; }
+
+"$CMAKE" -G "$(read_cache CMAKE_GENERATOR)" \
+  -S "$source_dir/tests/install/embedder" -B "$tree" \
+  -DBALEEN_SOURCE_DIR="$source_dir" \
+  -DBUILD_SHARED_LIBS=OFF -DBALEEN_INSTALL=ON \
+  -DBALEEN_WERROR="$(read_cache BALEEN_WERROR)" \
+  -DCMAKE_BUILD_TYPE="$(read_cache CMAKE_BUILD_TYPE)" \
+  -DCMAKE_C_COMPILER_LAUNCHER="$(read_cache CMAKE_C_COMPILER_LAUNCHER)" \
+  -DCMAKE_CXX_COMPILER_LAUNCHER="$(read_cache CMAKE_CXX_COMPILER_LAUNCHER)" \
+  -DCMAKE_INSTALL_PREFIX="$prefix" >/dev/null
+"$CMAKE" --build "$tree" -j "$(nproc)" >/dev/null
+try "$tree/embedder"
+
+# No tests, no tool, no benchmarks: one program, the embedder's own.
+programs=$(find "$tree" -type f -perm -u+x ! -path '*/CMakeFiles/*')
+[[ $programs == "$tree/embedder" ]] || fail "also built: $programs"
+[[ ! -e $tree/CTestTestfile.cmake ]] || fail "the library added tests"
+
+"$CMAKE" --install "$tree" >/dev/null
+[[ ! -e $prefix/bin ]] || fail "programs were installed"
+build_by_cmake "$prefix" by_cmake
+try "$work_dir/by_cmake/embed_c"
+build_by_pkg_config "$prefix" by_pkg_config --static
+try "$work_dir/by_pkg_config"
+! ldd "$work_dir/by_pkg_config" | grep -q libbaleen ||
+  fail "the static program needs libbaleen.so"
