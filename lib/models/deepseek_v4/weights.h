@@ -115,10 +115,13 @@ struct Weights {
   Vector<MtpWeights> mtp;        // One if drafter is kMtp.
   Vector<DsparkWeights> dspark;  // One if drafter is kDspark.
 
-  // Totals of the files' tensors that the model uses.
+  // Totals of the files' tensors that the model uses.  Parameters are elements,
+  // those of scales left out.
+  uint64_t tensor_count = 0;
   uint64_t parameter_count = 0;
   uint64_t byte_count = 0;
   uint64_t bytes_by_part[16] = {};  // BALEEN_PART_*
+  uint64_t unused_count = 0;        // Tensors of the files beside them.
 
   explicit Weights(Memory* memory)
       : layers(memory), mtp(memory), dspark(memory) {}
@@ -132,7 +135,8 @@ Result<Weights> FindWeights(const Checkpoint& checkpoint, Config* config,
 
 // The same tensors without data, as a checkpoint of this configuration would
 // have them: for memory plans and for sessions that only count.
-// `expert_type` kUnknown means FP4.
+// `expert_type` kUnknown means FP4; FP8 means a Base checkpoint, with scales in
+// F32.
 Result<Weights> ImagineWeights(const Config& config, Drafter drafter,
                                Memory* memory);
 
