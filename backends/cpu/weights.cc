@@ -26,7 +26,7 @@ const char* MatrixError(const baleen_tensor& tensor, bool needs_data) {
   const bool scaled =
       tensor.type == BALEEN_TYPE_F8_E4M3 || tensor.type == BALEEN_TYPE_F4_E2M1;
   if (!scaled) {
-    return tensor.type == BALEEN_TYPE_BF16 || tensor.type == BALEEN_TYPE_F32
+    return tensor.type == BALEEN_TYPE_BF16
                ? nullptr
                : "is of a type that the CPU does not multiply by";
   }
@@ -61,13 +61,9 @@ Matrix MatrixOf(const baleen_tensor& tensor) {
       matrix.type = MatrixType::kFp4;
       matrix.row_bytes = matrix.columns / 2;
       break;
-    case BALEEN_TYPE_BF16:
+    default:
       matrix.type = MatrixType::kBf16;
       matrix.row_bytes = matrix.columns * 2;
-      return matrix;
-    default:
-      matrix.type = MatrixType::kF32;
-      matrix.row_bytes = matrix.columns * 4;
       return matrix;
   }
   matrix.float_scales = tensor.scale_type == BALEEN_TYPE_F32;
@@ -104,6 +100,13 @@ const char* KindError(const baleen_weight_source& source) {
             tensors[i + 2].size[0] != hidden ||
             tensors[i + 2].size[1] != inner) {
           return "its experts differ in size";
+        }
+        // The shared expert, the last, may be of another type.
+        const uint32_t like = i + 3 < source.tensor_count ? 0 : i;
+        if (tensors[i].type != tensors[like].type ||
+            tensors[i + 1].type != tensors[like].type ||
+            tensors[i + 2].type != tensors[like + 2].type) {
+          return "its experts differ in type";
         }
       }
       return nullptr;

@@ -10,7 +10,7 @@
 
 namespace baleen::cpu {
 
-enum class MatrixType { kBf16, kFp8, kFp4, kF32 };
+enum class MatrixType { kBf16, kFp8, kFp4 };
 
 // A matrix [rows, columns], row-major and contiguous.
 struct Matrix {

@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <cstring>
 
+// Each file has its own copy: files are compiled for different instruction sets,
+// and a linker that kept one copy for all could keep one that a processor lacks.
 #if defined(__CUDACC__)
-#define BALEEN_NUMERIC __host__ __device__ inline
+#define BALEEN_NUMERIC static __host__ __device__ inline
 #else
-#define BALEEN_NUMERIC inline
+#define BALEEN_NUMERIC static inline
 #endif
 
 namespace baleen {

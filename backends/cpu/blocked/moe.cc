@@ -1,0 +1,218 @@
+// The products of the mixture of experts.
+//
+// gate_up: a task is 128 columns of a, of one expert, for all of its rows; w1
+// and w3 of those columns are read once.  down: a task is 64 columns of y for
+// all rows and all experts in turn, so that sums over experts need neither
+// atomics nor room for each part.
+#include "cpu/blocked/products.h"
+#include "cpu/blocked/tiles.h"
+#include "cpu/reference/experts.h"
+#include "cpu/reference/products.h"
+
+namespace baleen::cpu {
+namespace {
+
+// How the routed experts and the shared one multiply.
+struct ExpertProducts {
+  Product routed;
+  Product shared;
+};
+
+ExpertProducts ProductsOf(const ProductKernels& kernels, const Weight& weight,
+                          int64_t experts, int which, baleen_mode mode) {
+  const Matrix* shared = SharedExpert(weight, experts);
+  const Matrix& any = weight.matrices()[which];
+  return {ProductOf(kernels, any, mode),
+          ProductOf(kernels, shared == nullptr ? any : shared[which], mode)};
+}
+
+// Columns [first, first + count) of a for the rows of one expert, which are
+// `rows`: their activations, and where in a they go.
+template <typename PackedAt, typename Route>
+void GateUpTile(const baleen_moe_gate_up_args& args,
+                const ProductKernels& kernels, Product product,
+                const Matrix* expert, int64_t first, int64_t count,
+                int64_t rows, int64_t to, float limit,
+                const PackedAt& packed_at, const Route& route) {
+  const bool reference = args.common.mode == BALEEN_MODE_REFERENCE;
+  float gates[kMostRows * kBlock];
+  for (int64_t row = 0; row < rows; row += kMostRows) {
+    const int64_t size = std::min<int64_t>(kMostRows, rows - row);
+    const auto packed = [&](int64_t i) { return packed_at(row + i); };
+    MultiplyTile(kernels, product, expert[0], first, count, size, packed,
+                 [&](int64_t i, const float* values) {
+                   std::copy(values, values + count, gates + i * kBlock);
+                 });
+    MultiplyTile(
+        kernels, product, expert[1], first, count, size, packed,
+        [&](int64_t i, float* values) {
+          const float* gate = gates + i * kBlock;
+          for (int64_t n = 0; n < count; ++n) {
+            const float up = reference ? RoundToBf16(values[n]) : values[n];
+            values[n] = SwiGlu(reference ? RoundToBf16(gate[n]) : gate[n], up,
+                               limit, route(row + i));
+          }
+          StoreRoundedColumns(*args.a, to + row + i, first, count, values);
+        });
+  }
+}
+
+// Adds the products of a tile to the rows' sums.
+void AddTile(const float* values, int64_t count, bool rounds, float* sums) {
+  for (int64_t n = 0; n < count; ++n) {
+    sums[n] += rounds ? RoundToBf16(values[n]) : values[n];
+  }
+}
+
+}  // namespace
+
+const char* MoeGateUpTakes(const baleen_moe_gate_up_args& args) {
+  const char* reason = MoeGateUpRefusal(args);
+  return reason != nullptr ? reason : WeightRefusal(args.weight);
+}
+
+void MoeGateUpScratch(const Device&, const baleen_moe_gate_up_args& args,
+                      baleen_op_needs* needs) {
+  needs->scratch_bytes =
+      2 * PackedBytes(args.u_rounded->size[0], args.u_rounded->size[1]);
+}
+
+baleen_status MoeGateUpWith(const Queue& queue,
+                            const baleen_moe_gate_up_args& args,
+                            const ProductKernels& kernels) {
+  const Weight& weight = *FromHandle(args.weight);
+  if (!IsPlanOf(*args.plan, weight)) {
+    return queue.device->Fail(BALEEN_INVALID_ARGUMENT,
+                              "moe_gate_up: the plan is of other experts");
+  }
+  const MoePlan plan(*args.plan);
+  const int64_t rows = plan.header->rows;
+  const baleen_tensor& u = *args.u_rounded;
+  const ExpertProducts products =
+      ProductsOf(kernels, weight, plan.header->experts, 0, args.common.mode);
+  const Matrix* shared = SharedExpert(weight, plan.header->experts);
+  uint8_t* scratch = static_cast<uint8_t*>(args.common.scratch);
+  const PackedRows routed_u =
+      PackRows(queue, kernels, products.routed, u, rows, scratch);
+  const PackedRows shared_u =
+      products.shared == products.routed
+          ? routed_u
+          : PackRows(queue, kernels, products.shared, u, rows,
+                     scratch + PackedBytes(u.size[0], u.size[1]));
+  const int64_t inner = args.a->size[1];
+  const int64_t tiles = GroupsOf(inner, kBlock);
+  const int64_t sets =
+      plan.header->active + (shared == nullptr || rows == 0 ? 0 : 1);
+  ParallelFor(queue, sets * tiles, [&](int64_t task) {
+    const int64_t set = task / tiles;
+    const int64_t first = task % tiles * kBlock;
+    const int64_t count = std::min(kBlock, inner - first);
+    if (set == plan.header->active) {
+      GateUpTile(
+          args, kernels, products.shared, shared, first, count, rows,
+          plan.header->entries, args.shared_limit,
+          [&](int64_t i) { return shared_u.row(i); },
+          [](int64_t) { return 1.0f; });
+      return;
+    }
+    const int32_t e = plan.active[set];
+    const MoeEntry* entries = plan.entries + plan.starts[e];
+    GateUpTile(
+        args, kernels, products.routed, ExpertOf(weight, e), first, count,
+        plan.starts[e + 1] - plan.starts[e], plan.starts[e], args.limit,
+        [&](int64_t i) { return routed_u.row(entries[i].row); },
+        [&](int64_t i) { return entries[i].weight; });
+  });
+  return BALEEN_OK;
+}
+
+const char* MoeDownTakes(const baleen_moe_down_args& args) {
+  const char* reason = MoeDownRefusal(args);
+  return reason != nullptr ? reason : WeightRefusal(args.weight);
+}
+
+// Packed rows of a, then sums [T, D].
+void MoeDownScratch(const Device&, const baleen_moe_down_args& args,
+                    baleen_op_needs* needs) {
+  needs->scratch_bytes =
+      PackedBytes(args.a->size[0], args.a->size[1]) +
+      static_cast<uint64_t>(args.y->size[0] * args.y->size[1]) * sizeof(float);
+}
+
+baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
+                          const ProductKernels& kernels) {
+  const Weight& weight = *FromHandle(args.weight);
+  if (!IsPlanOf(*args.plan, weight)) {
+    return queue.device->Fail(BALEEN_INVALID_ARGUMENT,
+                              "moe_down: the plan is of other experts");
+  }
+  const MoePlan plan(*args.plan);
+  const int64_t rows = plan.header->rows;
+  const int64_t entries = plan.header->entries;
+  const bool rounds = args.common.mode == BALEEN_MODE_REFERENCE;
+  const Matrix* shared = SharedExpert(weight, plan.header->experts);
+  const ExpertProducts products =
+      ProductsOf(kernels, weight, plan.header->experts, 2, args.common.mode);
+  uint8_t* scratch = static_cast<uint8_t*>(args.common.scratch);
+  float* sums = reinterpret_cast<float*>(
+      scratch + PackedBytes(args.a->size[0], args.a->size[1]));
+
+  // Entries of experts elsewhere have no row of a to pack.
+  const int64_t inner = args.a->size[1];
+  const int64_t stride = BlocksOf(inner) * kMostPackedBlock;
+  constexpr int64_t kRowsOfTask = 4;
+  ParallelRanges(
+      queue, entries + (shared == nullptr ? 0 : rows), kRowsOfTask,
+      [&](int64_t first, int64_t end) {
+        for (int64_t i = first; i < end; ++i) {
+          PackRow(kernels, i < entries ? products.routed : products.shared,
+                  ActivationRowOf(*args.a, i), inner, scratch + i * stride);
+        }
+      });
+
+  const int64_t columns = args.y->size[1];
+  if (rows == 0) return BALEEN_OK;
+  ParallelRanges(queue, columns, kTile, [&](int64_t first, int64_t end) {
+    const int64_t count = end - first;
+    const auto sum_of = [&](int64_t row) {
+      return sums + row * columns + first;
+    };
+    for (int64_t t = 0; t < rows; ++t) {
+      std::fill(sum_of(t), sum_of(t) + count, 0.0f);
+    }
+    for (int32_t e = 0; e < plan.header->experts; ++e) {
+      const int64_t start = plan.starts[e];
+      const int64_t size = plan.starts[e + 1] - start;
+      const MoeEntry* list = plan.entries + start;
+      if (size == 0) continue;
+      if (plan.resident[e] != 0) {
+        MultiplyTile(
+            kernels, products.routed, ExpertOf(weight, e)[2], first, count,
+            size, [&](int64_t i) { return scratch + (start + i) * stride; },
+            [&](int64_t i, const float* values) {
+              AddTile(values, count, rounds, sum_of(list[i].row));
+            });
+      } else if (args.others != nullptr) {
+        for (int64_t i = 0; i < size; ++i) {
+          AddTile(RowOf<const float>(*args.others, list[i].row, list[i].place) +
+                      first,
+                  count, false, sum_of(list[i].row));
+        }
+      }
+    }
+    if (shared != nullptr) {
+      MultiplyTile(
+          kernels, products.shared, shared[2], first, count, rows,
+          [&](int64_t i) { return scratch + (entries + i) * stride; },
+          [&](int64_t i, const float* values) {
+            AddTile(values, count, rounds, sum_of(i));
+          });
+    }
+    for (int64_t t = 0; t < rows; ++t) {
+      StoreFloats(*args.y, t, first, count, sum_of(t));
+    }
+  });
+  return BALEEN_OK;
+}
+
+}  // namespace baleen::cpu
