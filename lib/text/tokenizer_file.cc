@@ -127,29 +127,33 @@ class TokenizerReader {
     return Unsupported("%s normalizes text, which is not supported", name_);
   }
 
+  // Three splits, then bytes.
+  static bool IsKnownStep(Json step, size_t number) {
+    if (number == kPieceExpressions.size()) {
+      return IsText(step.Find("type"), "ByteLevel") &&
+             step.Find("add_prefix_space").Is(JsonType::kFalse) &&
+             step.Find("use_regex").Is(JsonType::kFalse);
+    }
+    return IsText(step.Find("type"), "Split") &&
+           IsText(step.Find("pattern").Find("Regex"),
+                  kPieceExpressions[number]) &&
+           IsText(step.Find("behavior"), "Isolated") &&
+           step.Find("invert").Is(JsonType::kFalse);
+  }
+
   Status CheckPreTokenizer(Json sequence) const {
     const Json steps = sequence.Find("pretokenizers");
     bool known = IsText(sequence.Find("type"), "Sequence") && steps.IsArray() &&
                  steps.size() == kPieceExpressions.size() + 1;
-    size_t i = 0;
-    for (auto it = steps.begin(); known && it != steps.end(); ++it, ++i) {
-      const Json step = *it;
-      if (i < kPieceExpressions.size()) {
-        known =
-            IsText(step.Find("type"), "Split") &&
-            IsText(step.Find("pattern").Find("Regex"), kPieceExpressions[i]) &&
-            IsText(step.Find("behavior"), "Isolated") &&
-            step.Find("invert").Is(JsonType::kFalse);
-      } else {
-        known = IsText(step.Find("type"), "ByteLevel") &&
-                step.Find("add_prefix_space").Is(JsonType::kFalse) &&
-                step.Find("use_regex").Is(JsonType::kFalse);
-      }
+    size_t number = 0;
+    for (auto it = steps.begin(); known && it != steps.end(); ++it) {
+      known = IsKnownStep(*it, number);
+      if (known) ++number;
     }
     if (known) return Status();
     return Unsupported(
         "%s has another \"pre_tokenizer\" than that of DeepSeek-V4 (step %zu)",
-        name_, i);
+        name_, number);
   }
 
   Status CheckByteLevel(Json root, const char* key) const {
