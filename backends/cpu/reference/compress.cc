@@ -23,8 +23,15 @@ int64_t PooledSize(const baleen_compress_args& args) {
                                        : args.state->shape.head_size;
 }
 
-// A softmax over the rows for each channel; their values with its weights.
-void Pool(const GroupRow* rows, int64_t count, int64_t size, float* pooled) {
+void RoundRow(baleen_mode mode, float* x, int64_t size) {
+  if (mode != BALEEN_MODE_REFERENCE) return;
+  for (int64_t i = 0; i < size; ++i) x[i] = RoundToBf16(x[i]);
+}
+
+}  // namespace
+
+void PoolGroup(const GroupRow* rows, int64_t count, int64_t size,
+               float* pooled) {
   float gates[kMaxGroupRows];
   for (int64_t i = 0; i < size; ++i) {
     float highest = -INFINITY;
@@ -45,13 +52,6 @@ void Pool(const GroupRow* rows, int64_t count, int64_t size, float* pooled) {
     pooled[i] = value;
   }
 }
-
-void RoundRow(baleen_mode mode, float* x, int64_t size) {
-  if (mode != BALEEN_MODE_REFERENCE) return;
-  for (int64_t i = 0; i < size; ++i) x[i] = RoundToBf16(x[i]);
-}
-
-}  // namespace
 
 bool EndsGroup(const baleen_compress_args& args, const BatchView& batch,
                int64_t row) {
@@ -181,7 +181,7 @@ baleen_status CompressReference(const Queue& queue,
     GroupRow rows[kMaxGroupRows];
     float pooled[kMaxHeadSize];
     const int64_t count = GroupRows(args, batch, row, rows);
-    Pool(rows, count, PooledSize(args), pooled);
+    PoolGroup(rows, count, PooledSize(args), pooled);
     StorePooled(args, batch, row, pooled);
   });
   ParallelFor(queue, batch.rows,

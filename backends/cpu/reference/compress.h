@@ -29,6 +29,11 @@ int64_t GroupRows(const baleen_compress_args& args, const BatchView& batch,
 bool EndsGroup(const baleen_compress_args& args, const BatchView& batch,
                int64_t row);
 
+// A softmax over the rows for each of `size` channels, and their values with its
+// weights.
+void PoolGroup(const GroupRow* rows, int64_t count, int64_t size,
+               float* pooled);
+
 // Norms, rotates, rounds and stores what was pooled [size]; changes it.
 void StorePooled(const baleen_compress_args& args, const BatchView& batch,
                  int64_t row, float* pooled);
