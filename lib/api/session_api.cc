@@ -222,6 +222,11 @@ baleen_status baleen_session_generate(baleen_session* session,
   return WithSession(session, error, [&](Session& object) -> Status {
     baleen::Generation read;
     BALEEN_RETURN_IF_ERROR(baleen::ReadGeneration(generation, &read));
+    if (object.bundle().tokenizer() == nullptr) {
+      return baleen::Unsupported(
+          "the model was loaded without a tokenizer, so it generates by "
+          "baleen_session_step only");
+    }
     baleen_finish found = BALEEN_FINISH_NONE;
     if (read.generation.reply != nullptr) {
       BALEEN_RETURN_IF_ERROR(baleen::GenerateWithReply(object, read, &found));
