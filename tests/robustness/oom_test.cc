@@ -193,7 +193,7 @@ struct Outcome {
 
 // Runs the program with the k-th allocation failing and the call repeated that
 // it failed.
-Outcome Run(TestAllocator* allocator, int64_t k) {
+Outcome RunProgram(TestAllocator* allocator, int64_t k) {
   allocator->FailAt(k);
   Program program(allocator);
   for (const auto& [name, call] : program.Calls()) {
@@ -218,14 +218,14 @@ Outcome Run(TestAllocator* allocator, int64_t k) {
 
 TEST(OutOfMemoryTest, EveryAllocationMayFail) {
   TestAllocator allocator;
-  const Outcome whole = Run(&allocator, 0);
+  const Outcome whole = RunProgram(&allocator, 0);
   const int64_t all = allocator.calls();
   ASSERT_EQ(allocator.bytes(), 0) << "a leak without any failure";
   ASSERT_FALSE(whole.logits.empty());
   EXPECT_EQ(whole.piece, "Some years ago");
   int64_t tried = 0;
   for (int64_t k = 1; k <= all; k += k < kEach ? 1 : kStride) {
-    const Outcome outcome = Run(&allocator, k);
+    const Outcome outcome = RunProgram(&allocator, k);
     ++tried;
     ASSERT_EQ(outcome.logits, whole.logits) << "k " << k;
     ASSERT_EQ(outcome.tokens, whole.tokens) << "k " << k;
