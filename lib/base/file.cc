@@ -1,5 +1,7 @@
 #include "base/file.h"
 
+#include <new>
+
 namespace baleen {
 
 FileView& FileView::operator=(FileView&& other) noexcept {
@@ -19,13 +21,19 @@ FileView::~FileView() {
   }
 }
 
+// Strings of different memory cannot be swapped, so a file that is assigned to
+// is made anew.
+File::File(File&& other) noexcept
+    : files_(other.files_),
+      memory_(other.memory_),
+      handle_(std::exchange(other.handle_, nullptr)),
+      size_(other.size_),
+      name_(std::move(other.name_)) {}
+
 File& File::operator=(File&& other) noexcept {
-  std::swap(files_, other.files_);
-  std::swap(memory_, other.memory_);
-  std::swap(handle_, other.handle_);
-  std::swap(size_, other.size_);
-  name_.swap(other.name_);
-  return *this;
+  if (this == &other) return *this;
+  this->~File();
+  return *new (this) File(std::move(other));
 }
 
 File::~File() {
@@ -59,8 +67,8 @@ Result<FileView> File::View(uint64_t offset, uint64_t size) const {
   view.size_ = size;
   const void* memory = nullptr;
   if (size > 0 && files_->map != nullptr &&
-      files_->map(files_->user_data, handle_, offset,
-                  static_cast<size_t>(size), &memory) == 0) {
+      files_->map(files_->user_data, handle_, offset, static_cast<size_t>(size),
+                  &memory) == 0) {
     view.data_ = static_cast<const unsigned char*>(memory);
     view.mapped_ = true;
     return view;
@@ -72,13 +80,23 @@ Result<FileView> File::View(uint64_t offset, uint64_t size) const {
   return view;
 }
 
+FileWriter::FileWriter(const baleen_files* files, std::string_view path,
+                       Memory* memory)
+    : files_(files), path_(path, memory), temporary_path_(path, memory) {
+  temporary_path_ += ".part";
+}
+
+FileWriter::FileWriter(FileWriter&& other) noexcept
+    : files_(other.files_),
+      handle_(std::exchange(other.handle_, nullptr)),
+      size_(other.size_),
+      path_(std::move(other.path_)),
+      temporary_path_(std::move(other.temporary_path_)) {}
+
 FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
-  std::swap(files_, other.files_);
-  std::swap(handle_, other.handle_);
-  std::swap(size_, other.size_);
-  path_.swap(other.path_);
-  temporary_path_.swap(other.temporary_path_);
-  return *this;
+  if (this == &other) return *this;
+  this->~FileWriter();
+  return *new (this) FileWriter(std::move(other));
 }
 
 FileWriter::~FileWriter() {
@@ -119,10 +137,7 @@ FileSystem::FileSystem(const baleen_files* hooks, Memory* memory)
     : files_(hooks != nullptr ? *hooks : PosixFiles()), memory_(memory) {}
 
 Result<File> FileSystem::Open(std::string_view path) const {
-  File file;
-  file.name_ = String(path, memory_);
-  file.memory_ = memory_;
-  file.files_ = &files_;
+  File file(&files_, path, memory_);
   void* handle = nullptr;
   uint64_t size = 0;
   if (files_.open(files_.user_data, file.name_.c_str(), &handle, &size) != 0) {
@@ -133,9 +148,7 @@ Result<File> FileSystem::Open(std::string_view path) const {
   return file;
 }
 
-bool FileSystem::Exists(std::string_view path) const {
-  return Open(path).ok();
-}
+bool FileSystem::Exists(std::string_view path) const { return Open(path).ok(); }
 
 Result<String> FileSystem::ReadText(std::string_view path,
                                     uint64_t size_limit) const {
@@ -155,11 +168,7 @@ Result<FileWriter> FileSystem::Create(std::string_view path) const {
     return Unsupported("the host's file system cannot write %.*s",
                        static_cast<int>(path.size()), path.data());
   }
-  FileWriter writer;
-  writer.files_ = &files_;
-  writer.path_ = String(path, memory_);
-  writer.temporary_path_ = String(path, memory_);
-  writer.temporary_path_ += ".part";
+  FileWriter writer(&files_, path, memory_);
   void* handle = nullptr;
   if (files_.create(files_.user_data, writer.temporary_path_.c_str(),
                     &handle) != 0) {

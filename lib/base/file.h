@@ -44,7 +44,7 @@ class FileView {
 class File {
  public:
   File() = default;
-  File(File&& other) noexcept { *this = std::move(other); }
+  File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
 
@@ -61,6 +61,9 @@ class File {
 
  private:
   friend class FileSystem;
+  File(const baleen_files* files, std::string_view name, Memory* memory)
+      : files_(files), memory_(memory), name_(name, memory) {}
+
   const baleen_files* files_ = nullptr;
   Memory* memory_ = nullptr;
   void* handle_ = nullptr;
@@ -72,7 +75,7 @@ class File {
 // the new ones, whatever happens meanwhile.
 class FileWriter {
  public:
-  FileWriter(FileWriter&& other) noexcept { *this = std::move(other); }
+  FileWriter(FileWriter&& other) noexcept;
   FileWriter& operator=(FileWriter&& other) noexcept;
   // Without Commit, removes what was written.
   ~FileWriter();
@@ -85,7 +88,8 @@ class FileWriter {
 
  private:
   friend class FileSystem;
-  FileWriter() = default;
+  FileWriter(const baleen_files* files, std::string_view path, Memory* memory);
+
   const baleen_files* files_ = nullptr;
   void* handle_ = nullptr;
   uint64_t size_ = 0;
@@ -118,8 +122,7 @@ class FileSystem {
 };
 
 // "folder/name".
-String JoinPath(std::string_view folder, std::string_view name,
-                Memory* memory);
+String JoinPath(std::string_view folder, std::string_view name, Memory* memory);
 
 // The functions that work on POSIX, for FileSystem.
 const baleen_files& PosixFiles();

@@ -4,52 +4,12 @@
 #include <cmath>
 #include <limits>
 
+#include "base/utf8.h"
+
 namespace baleen {
 namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// The length of the UTF-8 character at `text`, or 0 if it is none (overlong
-// forms, surrogates and what lies beyond U+10FFFF are none).
-size_t CharacterLength(const char* text, const char* end) {
-  const auto at = [&](size_t i) -> unsigned {
-    return text + i < end ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const auto follows = [&](size_t i) { return (at(i) & 0xC0) == 0x80; };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xC2) return 0;
-  if (lead < 0xE0) return follows(1) ? 2 : 0;
-  if (lead < 0xF0) {
-    if (!follows(1) || !follows(2)) return 0;
-    if (lead == 0xE0 && at(1) < 0xA0) return 0;
-    if (lead == 0xED && at(1) >= 0xA0) return 0;
-    return 3;
-  }
-  if (lead > 0xF4 || !follows(1) || !follows(2) || !follows(3)) return 0;
-  if (lead == 0xF0 && at(1) < 0x90) return 0;
-  if (lead == 0xF4 && at(1) >= 0x90) return 0;
-  return 4;
-}
-
-void AppendUtf8(uint32_t point, String* out) {
-  const auto put = [&](uint32_t byte) { *out += static_cast<char>(byte); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xC0 | point >> 6);
-    put(0x80 | (point & 0x3F));
-  } else if (point < 0x10000) {
-    put(0xE0 | point >> 12);
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  } else {
-    put(0xF0 | point >> 18);
-    put(0x80 | (point >> 12 & 0x3F));
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  }
-}
 
 }  // namespace
 
@@ -239,8 +199,10 @@ class JsonParser {
       while (at_ < end_ && *at_ != '"' && *at_ != '\\') {
         const auto byte = static_cast<unsigned char>(*at_);
         if (byte < 0x20) return Fail("a control character in a string");
-        const size_t length = byte < 0x80 ? 1 : CharacterLength(at_, end_);
-        if (length == 0) return Fail("a string that is not UTF-8");
+        size_t length = 1;
+        if (byte >= 0x80 && ReadUtf8(at_, end_, &length) != Utf8::kCharacter) {
+          return Fail("a string that is not UTF-8");
+        }
         at_ += length;
       }
       if (at_ == end_) return Fail("a string without an end");
@@ -257,9 +219,9 @@ class JsonParser {
     Node& node = Add(JsonType::kString, quote);
     node.decoded = decoded;
     node.offset = decoded ? static_cast<uint32_t>(start) : Offset(first);
-    node.length = decoded
-                      ? static_cast<uint32_t>(document_->decoded_.size() - start)
-                      : static_cast<uint32_t>(last - first);
+    node.length =
+        decoded ? static_cast<uint32_t>(document_->decoded_.size() - start)
+                : static_cast<uint32_t>(last - first);
     Close(node);
     return Status();
   }
@@ -277,16 +239,34 @@ class JsonParser {
     if (at_ == end_) return Fail("a string without an end");
     String* out = &document_->decoded_;
     switch (*at_++) {
-      case '"': *out += '"'; return Status();
-      case '\\': *out += '\\'; return Status();
-      case '/': *out += '/'; return Status();
-      case 'b': *out += '\b'; return Status();
-      case 'f': *out += '\f'; return Status();
-      case 'n': *out += '\n'; return Status();
-      case 'r': *out += '\r'; return Status();
-      case 't': *out += '\t'; return Status();
-      case 'u': break;
-      default: return Fail("an unknown escape");
+      case '"':
+        *out += '"';
+        return Status();
+      case '\\':
+        *out += '\\';
+        return Status();
+      case '/':
+        *out += '/';
+        return Status();
+      case 'b':
+        *out += '\b';
+        return Status();
+      case 'f':
+        *out += '\f';
+        return Status();
+      case 'n':
+        *out += '\n';
+        return Status();
+      case 'r':
+        *out += '\r';
+        return Status();
+      case 't':
+        *out += '\t';
+        return Status();
+      case 'u':
+        break;
+      default:
+        return Fail("an unknown escape");
     }
     uint32_t point = 0;
     if (!Hex4(&point)) return Fail("a \\u without four digits");
@@ -363,6 +343,33 @@ bool Json::GetUint64(uint64_t* value) const {
   return IsNumber() && GetInteger(text(), value);
 }
 
+namespace {
+
+// Whether a number that is no double is so for being too large, not too small:
+// the decimal place of its first digit other than 0 says so.
+bool IsLarge(std::string_view number) {
+  int64_t place = 0;
+  bool fraction = false;
+  bool found = false;
+  size_t i = 0;
+  for (; i < number.size() && (number[i] | 0x20) != 'e'; ++i) {
+    if (number[i] == '.') fraction = true;
+    if (!IsDigit(number[i])) continue;
+    found = found || number[i] != '0';
+    if (found && !fraction) ++place;
+    if (!found && fraction) --place;
+  }
+  if (i == number.size()) return place > 0;
+  ++i;
+  if (number[i] == '+') ++i;
+  int64_t exponent = 0;
+  const std::string_view text = number.substr(i);
+  if (!GetInteger(text, &exponent)) return text.front() != '-';
+  return exponent > -place;
+}
+
+}  // namespace
+
 bool Json::GetDouble(double* value) const {
   if (!IsNumber()) return false;
   const std::string_view number = text();
@@ -371,12 +378,8 @@ bool Json::GetDouble(double* value) const {
   const auto result = std::from_chars(number.data(), end, parsed);
   if (result.ptr != end) return false;
   if (result.ec == std::errc::result_out_of_range) {
-    // Too large, or too small: strtod's answers, without its locale.
-    const bool negative = number.front() == '-';
-    const bool small = number.find("e-") != std::string_view::npos ||
-                       number.find("E-") != std::string_view::npos;
-    parsed = small ? 0.0 : HUGE_VAL;
-    if (negative) parsed = -parsed;
+    parsed = IsLarge(number) ? HUGE_VAL : 0.0;
+    if (number.front() == '-') parsed = -parsed;
   } else if (result.ec != std::errc()) {
     return false;
   }

@@ -27,7 +27,8 @@ int ToDescriptor(void* handle) {
 }
 
 int32_t Open(void*, const char* path, void** file, uint64_t* size) {
-  const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return 1;
   struct stat status;
   if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -110,9 +111,19 @@ int32_t Remove(void*, const char* path) { return unlink(path); }
 }  // namespace
 
 const baleen_files& PosixFiles() {
-  static constexpr baleen_files kFiles = {
-      sizeof(baleen_files), 0,     nullptr, Open, Read,   Close, Map,
-      Unmap,                Create, Write,   Sync, Rename, Remove};
+  static constexpr baleen_files kFiles = {sizeof(baleen_files),
+                                          0,
+                                          nullptr,
+                                          Open,
+                                          Read,
+                                          Close,
+                                          Map,
+                                          Unmap,
+                                          Create,
+                                          Write,
+                                          Sync,
+                                          Rename,
+                                          Remove};
   return kFiles;
 }
 

@@ -2,7 +2,7 @@
 
 #include <sched.h>
 
-#include <system_error>
+#include <exception>
 
 namespace baleen {
 namespace {
@@ -42,8 +42,8 @@ Workers::Workers(uint32_t width, Memory* memory) : threads_(memory), hooks_() {
   for (uint32_t i = 1; i < width; ++i) {
     try {
       threads_.emplace_back([this] { Help(); });
-    } catch (const std::system_error&) {
-      break;
+    } catch (const std::exception&) {
+      break;  // No thread, or no memory for one.
     }
   }
   hooks_.width = this->width();
