@@ -18,9 +18,11 @@
 #include "base/ref_count.h"
 #include "base/status.h"
 #include "ops/device.h"
+#include "ops/trace.h"
 
 namespace baleen {
 
+class DraftModel;
 class SessionState;
 
 struct StateDeleter {
@@ -104,6 +106,11 @@ class Model : public RefCounted {
 
   virtual Result<StatePointer> CreateState() = 0;
 
+  // Each part begins where its state's rows end: at `replay_from` after
+  // Truncate, else at the length.  A model of shapes only (no checkpoint) takes
+  // the memory and counts the positions of parts without outputs, and answers
+  // BALEEN_UNSUPPORTED where logits are wanted.
+  //
   // Computes the parts' rows in one pass over the weights; the sum of their
   // tokens is at most RowLimit.  `logits` gets [sum of output_count, V] floats
   // in the parts' order.  *cancel, unless NULL, is looked at between operators;
@@ -119,6 +126,12 @@ class Model : public RefCounted {
 
   // A number that differs for models whose states do not fit each other.
   virtual uint64_t fingerprint() const = 0;
+
+  // What guesses further tokens; NULL if the model has nothing that does.
+  virtual DraftModel* drafter() = 0;
+
+  // From now on, times of operators are added to *trace; NULL: no more.
+  virtual void SetTrace(Trace* trace) = 0;
 };
 
 }  // namespace baleen

@@ -1,0 +1,145 @@
+// The model's weights as the operators take them: what a backend prepares is
+// opened on the side that will use it, the rest is at hand as plain tensors.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <initializer_list>
+
+#include "models/deepseek_v4/config.h"
+#include "models/deepseek_v4/weights.h"
+#include "ops/assignment.h"
+#include "ops/machine.h"
+
+namespace baleen::deepseek_v4 {
+
+// Handles of tensors (see Homes) and weights; NULL where a layer has none.
+
+struct PreparedHyper {
+  const Tensor* fn = nullptr;
+  const Tensor* base = nullptr;
+  const Tensor* scale = nullptr;
+};
+
+struct PreparedCompressor {
+  const Tensor* ape = nullptr;
+  const Tensor* norm = nullptr;
+};
+
+struct PreparedLayer {
+  int32_t index = 0;  // Drafter blocks follow the main layers.
+  int32_t ratio = 0;
+
+  PreparedHyper attention_hyper;
+  const Tensor* attention_norm = nullptr;
+  const Tensor* sink = nullptr;
+  const Tensor* q_norm = nullptr;
+  const Tensor* kv_norm = nullptr;
+  const baleen_weight* in_proj = nullptr;
+  const baleen_weight* q_up = nullptr;
+  const baleen_weight* wo_a = nullptr;
+  const baleen_weight* wo_b = nullptr;
+  PreparedCompressor compressor;
+  PreparedCompressor indexer_compressor;
+
+  PreparedHyper moe_hyper;
+  const Tensor* moe_norm = nullptr;
+  const Tensor* gate = nullptr;
+  const Tensor* bias = nullptr;
+  const Tensor* table = nullptr;
+  const baleen_weight* experts = nullptr;
+};
+
+struct PreparedHead {
+  PreparedHyper hyper;
+  const Tensor* norm = nullptr;
+};
+
+struct PreparedMtp {
+  const baleen_weight* embed = nullptr;  // Rows of it, by `linear`.
+  const Tensor* enorm = nullptr;
+  const Tensor* hnorm = nullptr;
+  const baleen_weight* e_proj = nullptr;
+  const baleen_weight* h_proj = nullptr;
+  PreparedLayer layer;
+  PreparedHead head;
+};
+
+struct PreparedDspark {
+  const baleen_weight* main_proj = nullptr;
+  const Tensor* main_norm = nullptr;
+  Vector<PreparedLayer> stages;
+  Vector<const baleen_weight*> context_kv;  // wkv of each stage, by `linear`.
+  PreparedHead head;
+  const baleen_weight* markov_w1 = nullptr;
+  const baleen_weight* markov_w2 = nullptr;
+  const Tensor* confidence = nullptr;
+
+  explicit PreparedDspark(Memory* memory)
+      : stages(memory), context_kv(memory) {}
+};
+
+// Immutable once created.  The checkpoint, whose bytes are used where they
+// lie, must outlive it.
+class PreparedWeights {
+ public:
+  // `repack`: into the devices' own layouts.
+  static Result<Owned<PreparedWeights>> Create(const Machine* machine,
+                                               const Assignment& assignment,
+                                               const Weights& weights,
+                                               bool shapes_only, bool repack);
+  // Use Create; public for MakeOwned.
+  PreparedWeights(const Machine* machine, const Assignment& assignment,
+                  bool shapes_only, bool repack);
+  ~PreparedWeights();
+  PreparedWeights(const PreparedWeights&) = delete;
+  PreparedWeights& operator=(const PreparedWeights&) = delete;
+
+  const baleen_weight* embed = nullptr;
+  Vector<PreparedLayer> layers;
+  PreparedHead head;
+  const baleen_weight* head_weight = nullptr;
+  PreparedMtp mtp;
+  PreparedDspark dspark;
+
+  // What was allocated for them, blobs and uploads, on a side.
+  uint64_t bytes(Side side) const { return bytes_[side]; }
+
+ private:
+  struct Opened {
+    Side side;
+    baleen_weight* handle;
+    Block blob;
+  };
+
+  // Sets *out to what a backend makes of the tensors, on the side of `op`.
+  Status Open(baleen_op op, baleen_weight_kind kind,
+              const Vector<Tensor>& tensors, const baleen_weight** out);
+  Status Open(baleen_op op, baleen_weight_kind kind,
+              std::initializer_list<const Tensor*> tensors,
+              const baleen_weight** out);
+  // Sets *out to the handle of a plain tensor that `op` reads; NULL if it is
+  // empty.
+  Status Hold(baleen_op op, const Tensor& tensor, const Tensor** out);
+  Status HoldHyper(baleen_op op, const HyperWeights& weights,
+                   PreparedHyper* out);
+
+  Status PrepareAttention(const LayerWeights& weights, PreparedLayer* layer);
+  Status PrepareMoe(const LayerWeights& weights, PreparedLayer* layer);
+  Status PrepareLayer(const LayerWeights& weights, int32_t index,
+                      PreparedLayer* layer);
+  Status PrepareMtp(const Weights& weights);
+  Status PrepareDspark(const Weights& weights);
+  Status PrepareAll(const Weights& weights);
+
+  const Machine* machine_;
+  Assignment assignment_;
+  bool shapes_only_;
+  bool repack_;
+  Vector<Opened> opened_;
+  std::pmr::deque<Homes> homes_;
+  Vector<DeviceBlock> uploads_;
+  uint64_t bytes_[kSideCount] = {};
+};
+
+}  // namespace baleen::deepseek_v4
