@@ -1,7 +1,9 @@
 #include "format/checkpoint.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <numeric>
 
 #include "base/json.h"
 #include "format/safetensors.h"
@@ -122,7 +124,8 @@ Checkpoint::Checkpoint(Memory* memory)
       copies_(memory),
       names_(memory),
       tensors_(memory),
-      entries_(memory) {}
+      entries_(memory),
+      buckets_(memory) {}
 
 Checkpoint& Checkpoint::operator=(Checkpoint&& other) noexcept {
   views_ = std::move(other.views_);  // Before the files that they need.
@@ -131,6 +134,8 @@ Checkpoint& Checkpoint::operator=(Checkpoint&& other) noexcept {
   names_ = std::move(other.names_);
   tensors_ = std::move(other.tensors_);
   entries_ = std::move(other.entries_);
+  buckets_ = std::move(other.buckets_);
+  bucket_shift_ = other.bucket_shift_;
   byte_count_ = other.byte_count_;
   mapped_bytes_ = other.mapped_bytes_;
   copied_bytes_ = other.copied_bytes_;
@@ -150,7 +155,7 @@ Result<Checkpoint> Checkpoint::Open(const FileSystem& files,
         checkpoint.OpenShards(files, folder, index, index_path.c_str()));
   } else if (files.Exists(single_path)) {
     BALEEN_RETURN_IF_ERROR(checkpoint.OpenFile(files, single_path));
-    BALEEN_RETURN_IF_ERROR(checkpoint.SortNames());
+    BALEEN_RETURN_IF_ERROR(checkpoint.IndexNames(memory));
   } else {
     return NotFound("%.*s has neither %s nor %s",
                     static_cast<int>(std::min<size_t>(folder.size(), 120)),
@@ -174,7 +179,7 @@ Status Checkpoint::OpenShards(const FileSystem& files, std::string_view folder,
   for (std::string_view file : map.files) {
     BALEEN_RETURN_IF_ERROR(OpenFile(files, JoinPath(folder, file, memory)));
   }
-  BALEEN_RETURN_IF_ERROR(SortNames());
+  BALEEN_RETURN_IF_ERROR(IndexNames(memory));
 
   uint32_t file = 0;
   for (const ShardMap::Line& line : map.lines) {
@@ -208,17 +213,39 @@ Status Checkpoint::OpenFile(const FileSystem& files, std::string_view path) {
   return Status();
 }
 
-Status Checkpoint::SortNames() {
-  entries_.reserve(tensors_.size());
+// Twice as many buckets as tensors at most, filled by counting, so that both
+// this and finding all names take time in proportion to their number.
+Status Checkpoint::IndexNames(Memory* memory) {
+  const size_t count = tensors_.size();
+  const int bits = std::max(static_cast<int>(std::bit_width(count)), 1);
+  bucket_shift_ = 64 - bits;
+  buckets_.assign((size_t{1} << bits) + 1, 0);
+  Vector<uint64_t> hashes(memory);
+  hashes.reserve(count);
   for (const StoredTensor& tensor : tensors_) {
-    entries_.push_back(
-        {HashName(tensor.name), static_cast<uint32_t>(entries_.size())});
+    hashes.push_back(HashName(tensor.name));
+    ++buckets_[hashes.back() >> bucket_shift_];
   }
-  std::sort(entries_.begin(), entries_.end(),
-            [this](const Entry& a, const Entry& b) {
-              if (a.hash != b.hash) return a.hash < b.hash;
-              return tensors_[a.tensor].name < tensors_[b.tensor].name;
-            });
+  // Each bucket's end, and, as entries are put in from the end, its beginning.
+  std::partial_sum(buckets_.begin(), buckets_.end(), buckets_.begin());
+  entries_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    entries_[--buckets_[hashes[i] >> bucket_shift_]] = {
+        hashes[i], static_cast<uint32_t>(i)};
+  }
+  const auto before = [this](const Entry& a, const Entry& b) {
+    if (a.hash != b.hash) return a.hash < b.hash;
+    const int order = tensors_[a.tensor].name.compare(tensors_[b.tensor].name);
+    return order != 0 ? order < 0 : a.tensor < b.tensor;
+  };
+  for (size_t i = 0; i + 1 < buckets_.size(); ++i) {
+    std::sort(entries_.begin() + buckets_[i],
+              entries_.begin() + buckets_[i + 1], before);
+  }
+  return RefuseTwins();
+}
+
+Status Checkpoint::RefuseTwins() const {
   const auto twice = std::adjacent_find(
       entries_.begin(), entries_.end(), [this](const Entry& a, const Entry& b) {
         return a.hash == b.hash &&
@@ -294,13 +321,15 @@ Status Checkpoint::VerifyFile(uint32_t file, Memory* memory) const {
 
 const StoredTensor* Checkpoint::Find(std::string_view name) const {
   const uint64_t hash = HashName(name);
+  const uint32_t* bucket = buckets_.data() + (hash >> bucket_shift_);
+  const auto end = entries_.begin() + bucket[1];
   const auto found =
-      std::lower_bound(entries_.begin(), entries_.end(), hash,
+      std::lower_bound(entries_.begin() + bucket[0], end, hash,
                        [&](const Entry& entry, uint64_t value) {
                          if (entry.hash != value) return entry.hash < value;
                          return tensors_[entry.tensor].name < name;
                        });
-  if (found == entries_.end() || found->hash != hash ||
+  if (found == end || found->hash != hash ||
       tensors_[found->tensor].name != name) {
     return nullptr;
   }

@@ -94,7 +94,8 @@ class Checkpoint {
   Status OpenShards(const FileSystem& files, std::string_view folder,
                     std::string_view index, const char* index_name);
   Status OpenFile(const FileSystem& files, std::string_view path);
-  Status SortNames();
+  Status IndexNames(Memory* memory);
+  Status RefuseTwins() const;
   Status ViewData(Memory* memory);
   Status ViewFile(uint32_t file, StoredTensor* begin, StoredTensor* end,
                   Memory* memory);
@@ -107,7 +108,11 @@ class Checkpoint {
   Vector<Block> copies_;  // Of the tensors that lie misaligned in their file.
   Vector<Block> names_;
   Vector<StoredTensor> tensors_;
-  Vector<Entry> entries_;  // Sorted by hash, then by name.
+  Vector<Entry> entries_;  // Sorted by hash, name, place.
+  // Where the entries begin whose hashes have the same first bits, and where
+  // the last end.
+  Vector<uint32_t> buckets_;
+  int bucket_shift_ = 63;
   uint64_t byte_count_ = 0;
   uint64_t mapped_bytes_ = 0;
   uint64_t copied_bytes_ = 0;
