@@ -6,7 +6,6 @@
 
 using baleen::FromHandle;
 using baleen::Guard;
-using baleen::GuardValue;
 using baleen::ModelBundle;
 using baleen::Ref;
 using baleen::Status;

@@ -63,6 +63,11 @@ Result<Ref<ModelBundle>> ModelBundle::Load(
   ModelFolder folder(&bundle->context_->files(), path);
   const bool tokenizer_only =
       (options.flags & BALEEN_MODEL_TOKENIZER_ONLY) != 0;
+  if (bundle->context_->files().Exists(path)) {
+    return Unsupported(
+        "%s is a file, and this version of the library opens folders only",
+        path);
+  }
   const Status config_status = folder.ReadConfig();
   if (!config_status.ok() &&
       (!tokenizer_only || config_status.code() != BALEEN_NOT_FOUND)) {

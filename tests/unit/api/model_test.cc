@@ -205,6 +205,8 @@ TEST_F(ModelTest, MissingFilesAreNamed) {
   EXPECT_EQ(Load("/no/such/folder"), nullptr);
   EXPECT_EQ(status_, BALEEN_NOT_FOUND);
   EXPECT_TRUE(Said("/no/such/folder")) << error_.message;
+  Load(PocketPath() + "/model.safetensors");
+  EXPECT_EQ(status_, BALEEN_UNSUPPORTED) << error_.message;
   PocketCopy copy;
   copy.Remove("model.safetensors");
   Load(copy.path());
