@@ -175,19 +175,17 @@ class Renderer {
       return false;
     }
     const bool ended = !tokens.empty() && tokens.back() == turn_tokens_.end;
-    // A call inside thinking ends it; a turn that stopped while thinking is
-    // ended here, but for one that the model is to go on with.
-    const bool is_open = reasons && !closed && turn.has_reasoning &&
-                         !turn.tool_calls && !turn.no_end;
-    if (ended && (is_open || turn.no_end)) {
-      tokens = tokens.first(tokens.size() - 1);
-    }
+    if (ended && turn.no_end) tokens = tokens.first(tokens.size() - 1);
     if (reasons && !closed && !turn.has_reasoning) {
       prompt_->Template(kThinkEndText);  // It was not asked to think.
     }
     prompt_->Tokens(tokens);
+    if (ended || turn.no_end) return true;
+    // It was cut: while thinking, unless a call inside that had ended it.
+    const bool is_open =
+        reasons && !closed && turn.has_reasoning && !turn.tool_calls;
     if (is_open) prompt_->Template(kThinkEndText);
-    if (!turn.no_end && (!ended || is_open)) prompt_->Template(kEndText);
+    prompt_->Template(kEndText);
     return true;
   }
 

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "text/reply_marks.h"
 #include "text/tokenizer.h"
+#include "text/utf8_stream.h"
 
 namespace baleen {
 
@@ -36,18 +37,15 @@ class ReplySource {
     size_t size = 0;
   };
   Name FindName(std::string_view text) const;
-  void AddBytes(std::string_view bytes, String* out);
   void AddOther(std::string_view name, String* out);
-  void FlushBytes(String* out);
   void FlushText(String* out);
 
   const Tokenizer* tokenizer_;
   const bool keep_names_;
   baleen_token marks_[std::size(kMarkNames)];
-  String bytes_;  // The beginning of a character.
-  String text_;   // What may be the beginning of a name.
+  Utf8Stream stream_;
+  String text_;  // What may be the beginning of a name.
   String decoded_;
-  String scratch_;
 };
 
 }  // namespace baleen
