@@ -408,13 +408,12 @@ class TestBatch {
   baleen_batch batch_;
 };
 
-// State with room for `slots` timelines of TestBatch, in small slabs.
+// State with room for `slots` timelines of TestBatch.
 class TestState {
  public:
-  TestState(const TestDevice& device, baleen_state_shape shape, int32_t slots)
+  TestState(const TestDevice& device, const baleen_state_shape& shape,
+            int32_t slots)
       : device_(&device) {
-    shape.slab_pages = 4;
-    shape.slab_slots = 2;
     state_.shape = shape;
     for (baleen_pool pool = 0; pool < BALEEN_POOL_COUNT; ++pool) {
       const bool by_slot =
@@ -497,7 +496,7 @@ inline baleen_op_common Common(baleen_mode mode, const TestBatch& batch) {
   return common;
 }
 
-// The sizes of V4-Flash.
+// The sizes of V4-Flash; small slabs, so that there are several.
 inline baleen_state_shape ShapeOf(uint32_t ratio) {
   baleen_state_shape shape = {};
   shape.ratio = ratio;
@@ -505,6 +504,8 @@ inline baleen_state_shape ShapeOf(uint32_t ratio) {
   shape.rope_size = 64;
   shape.key_size = ratio == 4 ? 128 : 0;
   shape.ring_rows = 256;
+  shape.slab_pages = 4;
+  shape.slab_slots = 2;
   shape.tail_rows = ratio == 4 ? 16 : ratio == 0 ? 0 : 136;
   return shape;
 }

@@ -1,0 +1,167 @@
+// BALEEN_OP_INDEXER_SCORE against double precision (model.md §8).
+#include "ops/state_fixture.h"
+
+namespace baleen::ops_test {
+namespace {
+
+constexpr int64_t kSize = 128;
+
+// Keys of random codes and scales: 64 bytes, then 4.
+std::vector<uint8_t> RandomKeys(std::mt19937& random, uint32_t count) {
+  std::vector<uint8_t> keys;
+  for (uint32_t i = 0; i < count; ++i) {
+    for (int b = 0; b < 64; ++b) keys.push_back(static_cast<uint8_t>(random()));
+    for (int b = 0; b < 4; ++b) {
+      keys.push_back(static_cast<uint8_t>(120 + random() % 8));
+    }
+  }
+  return keys;
+}
+
+struct Case {
+  Case(TestDevice& device, const std::vector<Part>& parts, int64_t heads,
+       baleen_mode mode, baleen_type query_type)
+      : random(3),
+        batch(parts),
+        state(device, ShapeOf(4), 3),
+        queries(query_type, {batch.rows, heads, kSize}, 2),
+        weights(BALEEN_TYPE_F32, {batch.rows, heads}, 1),
+        scores(
+            mode == BALEEN_MODE_REFERENCE ? BALEEN_TYPE_BF16 : BALEEN_TYPE_F32,
+            {batch.rows, kEntries}, 5) {
+    queries.Scales(32);
+    queries.ForEach([&](int64_t i, int64_t j, int64_t k) {
+      const uint32_t code = random() & 15u;
+      if (query_type == BALEEN_TYPE_I8) {
+        queries.At<int8_t>(i, j, k) = static_cast<int8_t>(Fp4Twice(code));
+      } else if (k % 2 == 0) {
+        const int64_t at = queries.Offset(i, j, k) / 2;
+        static_cast<uint8_t*>(queries.get()->data)[at] =
+            static_cast<uint8_t>(random());
+      }
+    });
+    for (int64_t i = 0; i < batch.rows * heads * kSize / 32; ++i) {
+      static_cast<uint8_t*>(queries.get()->scales)[i] =
+          static_cast<uint8_t>(122 + random() % 6);
+    }
+    weights.Random(random);
+    weights.ForEach([&](int64_t i, int64_t j, int64_t) {
+      if (mode == BALEEN_MODE_REFERENCE) {
+        weights.Set(RoundToBf16(weights.At<float>(i, j)), i, j);
+      }
+    });
+    for (const Part& part : parts) {
+      for (int page = 0; page < TestBatch::kPages; ++page) {
+        state.Write(BALEEN_POOL_KEYS, TestBatch::PageOf(part.slot, page), 0, 64,
+                    RandomKeys(random, 64));
+      }
+    }
+    args.common = Common(mode, batch);
+    args.iq_rounded = queries.get();
+    args.head_weight = weights.get();
+    args.state = state.get();
+    args.scores = scores.get();
+  }
+
+  // The score, and the sum of the magnitudes of its terms.
+  std::pair<double, double> Expected(int64_t row, int32_t slot, int64_t entry) {
+    const std::vector<uint8_t> key =
+        state.Read(BALEEN_POOL_KEYS, TestBatch::PageOf(slot, entry / 64),
+                   static_cast<uint32_t>(entry % 64), 1, 68);
+    const bool round = args.common.mode == BALEEN_MODE_REFERENCE;
+    const auto bf16 = [&](double x) {
+      return round ? static_cast<double>(RoundToBf16(static_cast<float>(x)))
+                   : x;
+    };
+    double score = 0;
+    double terms = 0;
+    for (int64_t head = 0; head < queries.tensor().size[1]; ++head) {
+      double product = 0;
+      for (int64_t i = 0; i < kSize; ++i) {
+        product += queries.Get(row, head, i) *
+                   static_cast<double>(Fp4ToFloat(Fp4CodeAt(key.data(), i))) *
+                   std::ldexp(1.0, key[static_cast<size_t>(64 + i / 32)] - 127);
+      }
+      const double term =
+          bf16(std::max(bf16(product), 0.0) * weights.Get(row, head));
+      score += term;
+      terms += std::fabs(term);
+    }
+    return {score, terms};
+  }
+
+  static constexpr int64_t kEntries = 300;
+  std::mt19937 random;
+  TestBatch batch;
+  TestState state;
+  TestTensor queries, weights, scores;
+  baleen_indexer_score_args args = {};
+};
+
+// Rows that see no entry, some of a group of 16, whole groups, several pages.
+const std::vector<Part> kParts = {{1, 0, 6}, {0, 62, 3}, {2, 1087, 2}};
+
+TEST(IndexerScore, AgreesWithDoublePrecision) {
+  ForEachVariant([](TestDevice& device) {
+    for (const baleen_mode mode : kModes) {
+      for (const baleen_type type : {BALEEN_TYPE_F4_E2M1, BALEEN_TYPE_I8}) {
+        for (const int64_t heads : {1, 7, 64}) {
+          Case c(device, kParts, heads, mode, type);
+          BALEEN_RUN(device, INDEXER_SCORE, indexer_score, c.args);
+          int64_t row = 0;
+          for (const Part& part : kParts) {
+            for (int32_t i = 0; i < part.count; ++i, ++row) {
+              for (int32_t s = 0; s < (part.position + i + 1) / 4; s += 3) {
+                const auto [score, terms] = c.Expected(row, part.slot, s);
+                // Sums of floats; in reference mode the result is bf16, and a
+                // product that ends at a tie may round the other way.
+                const double error =
+                    mode == BALEEN_MODE_FAST
+                        ? terms * 2e-6
+                        : std::fabs(score) * 0x1p-7 + terms * 0x1p-9;
+                ASSERT_NEAR(c.scores.Get(row, s), score, error + 1e-30)
+                    << "row " << row << ", entry " << s;
+              }
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+// The definition leaves no freedom, so every implementation gives these bits.
+TEST(IndexerScore, AllImplementationsAgree) {
+  for (const baleen_mode mode : kModes) {
+    std::vector<uint8_t> first;
+    ForEachVariant([&](TestDevice& device) {
+      for (const baleen_type type : {BALEEN_TYPE_I8}) {
+        Case c(device, kParts, 64, mode, type);
+        BALEEN_RUN(device, INDEXER_SCORE, indexer_score, c.args);
+        std::vector<uint8_t> bits;
+        int64_t row = 0;
+        for (const Part& part : kParts) {
+          for (int32_t i = 0; i < part.count; ++i, ++row) {
+            for (int32_t s = 0; s < (part.position + i + 1) / 4; ++s) {
+              const float score = static_cast<float>(c.scores.Get(row, s));
+              const uint8_t* bytes = reinterpret_cast<const uint8_t*>(&score);
+              bits.insert(bits.end(), bytes, bytes + sizeof(score));
+            }
+          }
+        }
+        if (first.empty()) first = bits;
+        EXPECT_EQ(bits, first);
+      }
+    });
+  }
+}
+
+TEST(IndexerScore, NoRows) {
+  ForEachVariant([](TestDevice& device) {
+    Case c(device, {{0, 0, 0}}, 4, BALEEN_MODE_FAST, BALEEN_TYPE_I8);
+    BALEEN_RUN(device, INDEXER_SCORE, indexer_score, c.args);
+  });
+}
+
+}  // namespace
+}  // namespace baleen::ops_test
