@@ -8,6 +8,7 @@
 #include "api/read_options.h"
 #include "api/session_entry.h"
 #include "session/generate.h"
+#include "session/sampler.h"
 
 namespace baleen {
 namespace {
@@ -227,6 +228,8 @@ baleen_status baleen_session_generate(baleen_session* session,
           "the model was loaded without a tokenizer, so it generates by "
           "baleen_session_step only");
     }
+    BALEEN_RETURN_IF_ERROR(baleen::CheckSampling(
+        read.sampling, object.bundle().info().vocabulary_size));
     baleen_finish found = BALEEN_FINISH_NONE;
     if (read.generation.reply != nullptr) {
       BALEEN_RETURN_IF_ERROR(baleen::GenerateWithReply(object, read, &found));

@@ -113,6 +113,7 @@ class FileSystem {
 
   // Whether files can be mapped rather than read.
   bool can_map() const { return files_.map != nullptr; }
+  const baleen_files& hooks() const { return files_; }
 
   Memory* memory() const { return memory_; }
 

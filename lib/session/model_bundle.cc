@@ -56,19 +56,26 @@ void ModelBundle::Destroy() const {
 Result<Ref<ModelBundle>> ModelBundle::Load(
     Ref<Context> context, const char* path,
     const baleen_model_options& options) {
+  const FileSystem& files = context->files();
+  return LoadFrom(files, std::move(context), path, options);
+}
+
+Result<Ref<ModelBundle>> ModelBundle::LoadFrom(
+    const FileSystem& files, Ref<Context> context, const char* path,
+    const baleen_model_options& options) {
   Memory* memory = context->memory();
   void* place = memory->allocate(sizeof(ModelBundle), alignof(ModelBundle));
   const auto bundle =
       Ref<ModelBundle>::Adopt(new (place) ModelBundle(std::move(context)));
-  ModelFolder folder(&bundle->context_->files(), path);
+  ModelFolder folder(&files, path);
   const bool tokenizer_only =
       (options.flags & BALEEN_MODEL_TOKENIZER_ONLY) != 0;
-  if (bundle->context_->files().Exists(path)) {
+  const Status config_status = folder.ReadConfig();
+  if (config_status.code() == BALEEN_NOT_FOUND && files.Exists(path)) {
     return Unsupported(
         "%s is a file, and this version of the library opens folders only",
         path);
   }
-  const Status config_status = folder.ReadConfig();
   if (!config_status.ok() &&
       (!tokenizer_only || config_status.code() != BALEEN_NOT_FOUND)) {
     return config_status;
@@ -80,7 +87,7 @@ Result<Ref<ModelBundle>> ModelBundle::Load(
       return NotFound("%s has no tokenizer.json", path);
     }
   } else {
-    BALEEN_RETURN_IF_ERROR(bundle->LoadModel(folder, path, options));
+    BALEEN_RETURN_IF_ERROR(bundle->LoadModel(folder, options));
   }
   bundle->FillInfo(folder);
   const Tokenizer* tokenizer = bundle->tokenizer();
@@ -138,7 +145,7 @@ Status ModelBundle::OpenDevices(const baleen_model_options& options,
   return Status();
 }
 
-Status ModelBundle::LoadModel(const ModelFolder& folder, const char* path,
+Status ModelBundle::LoadModel(const ModelFolder& folder,
                               const baleen_model_options& options) {
   shapes_only_ = (options.flags & BALEEN_MODEL_SHAPES_ONLY) != 0;
   ModelRequest request;
@@ -153,8 +160,9 @@ Status ModelBundle::LoadModel(const ModelFolder& folder, const char* path,
   if (!shapes_only_) {
     const bool verify = (options.flags & BALEEN_MODEL_VERIFY) != 0;
     const bool lock = (options.flags & BALEEN_MODEL_LOCK_MEMORY) != 0;
-    BALEEN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
-                            Checkpoint::Open(context_->files(), path, false));
+    BALEEN_ASSIGN_OR_RETURN(
+        Checkpoint checkpoint,
+        Checkpoint::Open(folder.files(), folder.path(), false));
     mapped_bytes_ = checkpoint.mapped_bytes();
     copied_bytes_ = checkpoint.copied_bytes();
     progress.set_total(checkpoint.byte_count() *

@@ -63,9 +63,15 @@ class ModelBundle final : public RefCounted {
   ~ModelBundle() = default;
   void Destroy() const override;
 
+  // With the files of the context, or those that a plan is made with; they must
+  // outlive the bundle.
+  static Result<Ref<ModelBundle>> LoadFrom(const FileSystem& files,
+                                           Ref<Context> context,
+                                           const char* path,
+                                           const baleen_model_options& options);
   Status LoadText(const ModelFolder& folder);
   Status LoadMetadata(const ModelFolder& folder);
-  Status LoadModel(const ModelFolder& folder, const char* path,
+  Status LoadModel(const ModelFolder& folder,
                    const baleen_model_options& options);
   // Opens the model's device and the CPU, each with the settings that begin
   // with its backend's name.

@@ -47,6 +47,8 @@ class ModelFolder {
   // Of the file encoding/encoding_dsv4.py, if there is one.
   Result<baleen_encoder> FindEncoder() const;
 
+  const FileSystem& files() const { return *files_; }
+  const String& path() const { return path_; }
   // The last part of the path.
   std::string_view name() const;
 

@@ -1,7 +1,9 @@
 // Memory plans: what a model and its sessions take, before they take it.
 #include <algorithm>
+#include <utility>
 
 #include "session/model_bundle.h"
+#include "session/unread_files.h"
 
 namespace baleen {
 
@@ -10,13 +12,20 @@ Status ModelBundle::Plan(Context* context, const char* path,
                          const baleen_session_options& session_options,
                          baleen_memory_plan* plan) {
   baleen_model_options options = model_options;
-  // A plan needs the shapes of the tensors, which the files' headers tell.  It
-  // must not read what they hold, as a host that cannot map would have to.
   options.flags &= ~uint32_t{BALEEN_MODEL_VERIFY | BALEEN_MODEL_LOCK_MEMORY};
   options.progress = nullptr;
-  if (!context->files().can_map()) options.flags |= BALEEN_MODEL_SHAPES_ONLY;
-  BALEEN_ASSIGN_OR_RETURN(const Ref<ModelBundle> bundle,
-                          Load(Ref<Context>::Share(context), path, options));
+  const FileSystem& files = context->files();
+  if (files.can_map()) {
+    BALEEN_ASSIGN_OR_RETURN(const Ref<ModelBundle> bundle,
+                            Load(Ref<Context>::Share(context), path, options));
+    return bundle->PlanSession(session_options, plan);
+  }
+  const FileSystem unread = UnreadFiles(files);
+  BALEEN_ASSIGN_OR_RETURN(
+      const Ref<ModelBundle> bundle,
+      LoadFrom(unread, Ref<Context>::Share(context), path, options));
+  // What it calls mapped would be read.
+  bundle->copied_bytes_ += std::exchange(bundle->mapped_bytes_, 0);
   return bundle->PlanSession(session_options, plan);
 }
 
