@@ -40,7 +40,7 @@ void CheckValue(Json value, std::string_view text, bool python, int depth,
   for (auto it = value.begin(); it != value.end(); ++it, ++count) {
     if (value.IsObject()) {
       Check((*it).IsString());
-      Check(value.Find((*it).text()));
+      Check(static_cast<bool>(value.Find((*it).text())));
       ++it;
     }
     CheckValue(*it, text, python, depth + 1, memory);
