@@ -1,28 +1,58 @@
 // Implementations of the operators that do not multiply by prepared weights.
+#include "cpu/blocked/row_ops.h"
 #include "cpu/lists.h"
 #include "cpu/reference/state_ops.h"
 
 namespace baleen::cpu {
 
+#if defined(__x86_64__)
+#define BALEEN_CPU_X86(Name)                              \
+  {"avx512", Isa::kAvx512, Name##BlockedAccepts,          \
+   Name##Blocked<kAvx512RowKernels>, Name##BlockedNeeds}, \
+      {"avx2", Isa::kAvx2, Name##BlockedAccepts,          \
+       Name##Blocked<kAvx2RowKernels>, Name##BlockedNeeds},
+#else
+#define BALEEN_CPU_X86(Name)
+#endif
+
+#define BALEEN_CPU_REFERENCE(Name)                                         \
+  {                                                                        \
+    "reference", Isa::kReference, Name##ReferenceAccepts, Name##Reference, \
+        Name##ReferenceNeeds                                               \
+  }
+
+#define BALEEN_CPU_BLOCKED(name, Name)                                         \
+  ImplementationList<baleen_##name##_args> Name##List() {                      \
+    static constexpr Implementation<baleen_##name##_args> kList[] = {          \
+        BALEEN_CPU_X86(Name){"portable", Isa::kPortable, Name##BlockedAccepts, \
+                             Name##Blocked<kPortableRowKernels>,               \
+                             Name##BlockedNeeds},                              \
+        BALEEN_CPU_REFERENCE(Name)};                                           \
+    return kList;                                                              \
+  }
+BALEEN_CPU_BLOCKED(mhc_boundary, MhcBoundary)
+BALEEN_CPU_BLOCKED(hc_head, HcHead)
+BALEEN_CPU_BLOCKED(compress, Compress)
+BALEEN_CPU_BLOCKED(indexer_score, IndexerScore)
+BALEEN_CPU_BLOCKED(sparse_attn, SparseAttn)
+BALEEN_CPU_BLOCKED(router, Router)
+
+// Little of a step's time, so there is nothing but the reference.
 #define BALEEN_CPU_ONLY_REFERENCE(name, Name)                         \
   ImplementationList<baleen_##name##_args> Name##List() {             \
     static constexpr Implementation<baleen_##name##_args> kList[] = { \
-        {"reference", Isa::kReference, Name##ReferenceAccepts,        \
-         Name##Reference, Name##ReferenceNeeds},                      \
-    };                                                                \
+        BALEEN_CPU_REFERENCE(Name)};                                  \
     return kList;                                                     \
   }
-BALEEN_CPU_ONLY_REFERENCE(mhc_boundary, MhcBoundary)
 BALEEN_CPU_ONLY_REFERENCE(qkv_post, QkvPost)
 BALEEN_CPU_ONLY_REFERENCE(indexer_q, IndexerQ)
-BALEEN_CPU_ONLY_REFERENCE(compress, Compress)
 BALEEN_CPU_ONLY_REFERENCE(step_plan, StepPlan)
-BALEEN_CPU_ONLY_REFERENCE(indexer_score, IndexerScore)
 BALEEN_CPU_ONLY_REFERENCE(topk_select, TopkSelect)
-BALEEN_CPU_ONLY_REFERENCE(sparse_attn, SparseAttn)
-BALEEN_CPU_ONLY_REFERENCE(router, Router)
-BALEEN_CPU_ONLY_REFERENCE(hc_head, HcHead)
 BALEEN_CPU_ONLY_REFERENCE(sample, Sample)
+
+#undef BALEEN_CPU_X86
+#undef BALEEN_CPU_REFERENCE
+#undef BALEEN_CPU_BLOCKED
 #undef BALEEN_CPU_ONLY_REFERENCE
 
 }  // namespace baleen::cpu

@@ -1,0 +1,117 @@
+// Between two half-layers, in chunks of the streams.
+//
+// For a few rows the chunks of each are shared among the threads, since fn
+// (1.6 MB for V4-Flash) is read at the speed of memory; for many, each thread
+// takes rows by eights, which share a chunk of fn in its cache.
+#include "cpu/blocked/hyper.h"
+#include "cpu/blocked/row_ops.h"
+#include "cpu/reference/state_ops.h"
+
+namespace baleen::cpu {
+namespace {
+
+constexpr int64_t kRowsTogether = 8;
+
+// Of a run of rows: the joined streams, as floats and as bf16; then the partial
+// sums of up to eight rows.
+struct Memory {
+  Memory(const baleen_mhc_boundary_args& args, uint8_t* memory)
+      : joined(reinterpret_cast<float*>(memory)),
+        partials(joined + args.streams->size[2]),
+        u(reinterpret_cast<uint16_t*>(partials + PartialFloats(args))) {}
+
+  static int64_t PartialFloats(const baleen_mhc_boundary_args& args) {
+    return kRowsTogether * StreamChunks(args.streams->size[2]) * kPartialFloats;
+  }
+  static int64_t Bytes(const baleen_mhc_boundary_args& args) {
+    const int64_t floats = args.streams->size[2] + PartialFloats(args);
+    return floats * static_cast<int64_t>(sizeof(float)) +
+           args.streams->size[2] * static_cast<int64_t>(sizeof(uint16_t));
+  }
+
+  float* joined;    // [D]
+  float* partials;  // [kRowsTogether, chunks, kPartialFloats]
+  uint16_t* u;      // [D]
+};
+
+void Chunk(const RowKernels& kernels, const baleen_mhc_boundary_args& args,
+           int64_t row, int64_t chunk, float* partials) {
+  EndHalfChunk(kernels, args, row, chunk);
+  MixChunk(kernels, args, row, chunk, partials + chunk * kPartialFloats);
+}
+
+void Finish(const RowKernels& kernels, const baleen_mhc_boundary_args& args,
+            int64_t row, const float* partials, const Memory& memory) {
+  float mixes[kMostMixes];
+  float pre[kKernelStreams];
+  float mix[kKernelStreams * kKernelStreams];
+  AddPartials(args, partials, mixes);
+  SplitMixes(kKernelStreams, args.iterations, args.hc_epsilon, mixes,
+             static_cast<const float*>(args.base->data),
+             static_cast<const float*>(args.scale->data), pre,
+             RowOf<float>(*args.post, row), mix);
+  for (int64_t j = 0; j < kKernelStreams; ++j) {
+    std::copy(mix + j * kKernelStreams, mix + (j + 1) * kKernelStreams,
+              RowOf<float>(*args.mix, row, j));
+  }
+  uint16_t* u = args.u != nullptr ? RowOf<uint16_t>(*args.u, row) : memory.u;
+  JoinAndNorm(kernels, args, row, pre, memory.joined, u);
+  if (args.u_rounded != nullptr) StoreRounded(u, *args.u_rounded, row);
+}
+
+}  // namespace
+
+const char* MhcBoundaryBlockedAccepts(const baleen_mhc_boundary_args& args) {
+  const char* error = MhcBoundaryReferenceAccepts(args);
+  return error != nullptr ? error : HyperKernelError(args);
+}
+
+template <const RowKernels& kKernels>
+baleen_status MhcBoundaryBlocked(const Queue& queue,
+                                 const baleen_mhc_boundary_args& args) {
+  const int64_t rows = RowsOf(args.common, args.streams->size[0]);
+  const int64_t chunks = StreamChunks(args.streams->size[2]);
+  const int64_t row_floats = chunks * kPartialFloats;
+  if (rows <= kRowsTogether) {
+    const Memory shared(args, static_cast<uint8_t*>(args.common.scratch));
+    ParallelFor(queue, rows * chunks, [&](int64_t i) {
+      const int64_t row = i / chunks;
+      Chunk(kKernels, args, row, i % chunks,
+            shared.partials + row * row_floats);
+    });
+    for (int64_t row = 0; row < rows; ++row) {
+      Finish(kKernels, args, row, shared.partials + row * row_floats, shared);
+    }
+    return BALEEN_OK;
+  }
+  ForRows(queue, args.common.scratch,
+          (rows + kRowsTogether - 1) / kRowsTogether, Memory::Bytes(args),
+          [&](int64_t group, uint8_t* bytes) {
+            const Memory memory(args, bytes);
+            const int64_t first = group * kRowsTogether;
+            const int64_t count = std::min(rows - first, kRowsTogether);
+            for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+              for (int64_t r = 0; r < count; ++r) {
+                Chunk(kKernels, args, first + r, chunk,
+                      memory.partials + r * row_floats);
+              }
+            }
+            for (int64_t r = 0; r < count; ++r) {
+              Finish(kKernels, args, first + r,
+                     memory.partials + r * row_floats, memory);
+            }
+          });
+  return BALEEN_OK;
+}
+
+void MhcBoundaryBlockedNeeds(const Device&,
+                             const baleen_mhc_boundary_args& args,
+                             baleen_op_needs* needs) {
+  const int64_t groups =
+      (args.streams->size[0] + kRowsTogether - 1) / kRowsTogether;
+  needs->scratch_bytes = RowRunScratch(groups, Memory::Bytes(args));
+}
+
+BALEEN_CPU_INSTANTIATE(mhc_boundary, MhcBoundary)
+
+}  // namespace baleen::cpu

@@ -1,0 +1,119 @@
+// The inner loops of the operators without prepared weights: one set of kernels
+// for each instruction set, one set of drivers (blocked/) around them.
+//
+// Kernels take plain addresses and sizes, for files that are compiled for an
+// instruction set must share no function with others.  Every sum has one order:
+// lanes within a run of elements whose bounds follow from the model's sizes,
+// then the lanes as a tree, then runs one after another; how many rows there
+// are does not enter.  Sizes are multiples of kRowUnit.
+#pragma once
+
+#include <cstdint>
+
+namespace baleen::cpu {
+
+inline constexpr int64_t kRowUnit = 16;
+
+// Residual streams that the kernels are made for; other numbers of them are
+// left to the reference.
+inline constexpr int64_t kKernelStreams = 4;
+
+// Elements [first, end) of the streams of a row, and what ends a half-layer
+// there: streams[k] = post[k] * y + sum over j of mix[j][k] * streams[j].
+struct EndHalfRun {
+  uint16_t* streams;  // Stream k at k * stream_stride.
+  int64_t stream_stride;
+  const uint16_t* y;          // bf16; or NULL:
+  const float* const* parts;  // part_count addresses of floats to be summed.
+  int64_t part_count;
+  const float* post;  // [4]
+  const float* mix;   // [4, 4]
+  uint16_t* mean;     // Of the streams, afterwards; or NULL.
+  int64_t first;
+  int64_t end;
+};
+
+// Heads of one row against a block of keys.
+struct AttendBlock {
+  int64_t heads;  // At most kKernelHeads.
+  int64_t size;
+  int64_t key_count;    // At most 64.
+  const float* keys;    // [64, size]
+  const float* q;       // [heads, size]
+  float* scores;        // [heads, 64], for the kernel's use.
+  float* sums;          // [heads, size]
+  float* highest;       // [heads]
+  float* denominators;  // [heads]
+  float scale;
+  bool round;  // Weights to bf16 before values are summed.
+};
+inline constexpr int64_t kKernelHeads = 16;
+
+// An entry of the state: e4m3, then bf16, and scales for each 64.
+struct EntryLayout {
+  int64_t plain;
+  int64_t rotated;
+  int64_t scale_offset;
+};
+
+// A row's queries of the indexer, arranged for the kernel.
+struct ScoreQueries {
+  int64_t heads;
+  int64_t size;
+  const int32_t* runs;     // [heads, size / 8, 2]: four e2m1 doubled, as bytes:
+                           // the even elements, then the odd ones
+  const int32_t* offsets;  // [heads, size / 32]: -12 times the sum of a block
+  const float* scales;     // [heads, size / 32], over 4
+  const float* weights;    // [heads]
+  bool round;              // As in reference mode.
+};
+
+struct RowKernels {
+  void (*end_half)(const EndHalfRun& run);
+
+  // partial[o] = sum over streams j and elements i below `count` of
+  // fn[o][j * fn_stream_stride + i] * streams[j][i], for o below `outputs` (a
+  // multiple of 4, at most 24); partial[outputs] = sum of squares.
+  void (*mix)(const uint16_t* streams, int64_t stream_stride, const float* fn,
+              int64_t fn_stride, int64_t fn_stream_stride, int64_t outputs,
+              int64_t count, float* partial);
+
+  // joined[i] = bf16(sum over j of pre[j] * streams[j][i]); returns the sum of
+  // their squares.
+  float (*join)(const uint16_t* streams, int64_t stream_stride,
+                const float* pre, int64_t size, float* joined);
+
+  // out[i] = bf16(weight[i] * (x[i] * inverse)).
+  void (*norm)(const float* x, float inverse, const uint16_t* weight,
+               int64_t size, uint16_t* out);
+
+  // out[r] = u[r] . gate for `rows` (at most 4) rows.
+  void (*gate)(const uint16_t* gate, const uint16_t* const* u, int64_t rows,
+               int64_t size, float* out);
+
+  void (*decode_entry)(const EntryLayout& layout, const uint8_t* entry,
+                       float* out);
+  void (*attend)(const AttendBlock& block);
+
+  // out = sums / denominator as bf16; the last `rotated` are turned back first.
+  // If `round`, they are rounded before that too.
+  void (*finish_head)(float* sums, float denominator, int64_t size,
+                      int64_t rotated, const float* cosines, const float* sines,
+                      bool round, uint16_t* out);
+
+  // pooled[i] = sum of values[j][i] * softmax over j of (gates[j][i] +
+  // apes[j][i]); an ape that is NULL is zero.
+  void (*pool)(const float* const* values, const float* const* gates,
+               const float* const* apes, int64_t count, int64_t size,
+               float* pooled);
+
+  // Scores of the 16 keys of a group (state.h).
+  void (*score)(const ScoreQueries& queries, const uint8_t* group,
+                float* scores);
+};
+
+extern const RowKernels kPortableRowKernels;
+extern const RowKernels kAvx2RowKernels;
+extern const RowKernels kAvx512RowKernels;
+
+}  // namespace baleen::cpu
