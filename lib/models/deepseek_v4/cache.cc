@@ -48,7 +48,9 @@ size_t SlabPool::TableBytes(size_t capacity) const {
 Status SlabPool::Grow(size_t capacity) {
   Vector<DeviceBlock> slabs(capacity, machine_->memory());
   Vector<uint32_t> holders(capacity * slab_items_, machine_->memory());
-  Vector<void*> addresses(capacity * columns_.size(), machine_->memory());
+  // With its value, or the memory would be taken for it.
+  Vector<void*> addresses(capacity * columns_.size(), nullptr,
+                          machine_->memory());
   std::copy(holders_.begin(), holders_.end(), holders.begin());
   for (size_t column = 0; column < columns_.size(); ++column) {
     for (size_t slab = 0; slab < capacity_; ++slab) {
