@@ -1,6 +1,10 @@
 // Instruction sets, memory and messages of the CPU device.
 #include "cpu/device.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <cstdio>
 #include <cstring>
 #include <iterator>
@@ -12,6 +16,18 @@ constexpr size_t kAlignment = 256;
 constexpr size_t kMessageSize = 256;
 constexpr const char* kIsaNames[] = {"reference", "portable", "avx2", "avx512"};
 
+#if defined(__x86_64__)
+// __builtin_cpu_supports of clang 14 does not know it.
+bool HasF16c() {
+  unsigned int a = 0;
+  unsigned int b = 0;
+  unsigned int c = 0;
+  unsigned int d = 0;
+  constexpr unsigned int kF16cBit = 1u << 29;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & kF16cBit) != 0;
+}
+#endif
+
 }  // namespace
 
 const char* IsaName(Isa isa) { return kIsaNames[static_cast<int>(isa)]; }
@@ -20,7 +36,7 @@ Isa BestIsa() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
-      !__builtin_cpu_supports("f16c")) {
+      !HasF16c()) {
     return Isa::kPortable;
   }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

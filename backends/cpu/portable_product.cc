@@ -3,12 +3,12 @@
 #include <bit>
 
 #include "cpu/product.h"
-#include "numeric/fp4.h"
 
 namespace baleen::cpu {
 namespace {
 
 constexpr int64_t kLanes = 16;
+constexpr int64_t kFp4Group = 32;  // Columns of a scale; weights.cc sees to it.
 
 // The values of e4m3 codes.
 constexpr std::array<float, 256> MakeFp8Table() {
@@ -52,9 +52,11 @@ void DecodeBlock(const Matrix& matrix, int64_t row, int64_t first,
     }
     case MatrixType::kFp4: {
       const uint8_t* codes = matrix.scales + row * matrix.row_scales;
-      for (int64_t i = 0; i < count; ++i) {
-        weights[i] = kFp4Table[Fp4CodeAt(data, first + i)] *
-                     E8m0ToFloat(codes[(first + i) / matrix.block_columns]);
+      const uint8_t* bytes = data + first / 2;
+      for (int64_t i = 0; i < count; i += 2) {
+        const float scale = E8m0ToFloat(codes[(first + i) / kFp4Group]);
+        weights[i] = kFp4Table[bytes[i / 2] & 15] * scale;
+        weights[i + 1] = kFp4Table[bytes[i / 2] >> 4] * scale;
       }
       break;
     }
