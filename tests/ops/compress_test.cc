@@ -117,6 +117,7 @@ TEST(Compress, AgreesWithDoublePrecision) {
         Timeline timeline(ratio, pool);
         const TestState state(device, ShapeOf(ratio), 2);
         timeline.Step(device, state, 1, 0, kPositions, mode);
+        EXPECT_EQ(device.implementation(), device.isa());
         for (int64_t i = 0; i < kPositions / int64_t{ratio}; ++i) {
           SCOPED_TRACE(testing::Message() << "entry " << i << " of " << ratio);
           if (pool == BALEEN_POOL_KEYS) {

@@ -62,6 +62,8 @@ TEST(HcHead, AgreesWithDoublePrecision) {
           Case before(5, size, outputs, with_y);
           Case after(5, size, outputs, with_y);
           BALEEN_RUN(device, HC_HEAD, hc_head, after.args);
+          EXPECT_EQ(device.implementation(),
+                    size % 16 == 0 ? device.isa() : "reference");
           HyperInputs in{with_y ? &before.y : nullptr,
                          &before.post,
                          &before.mix,

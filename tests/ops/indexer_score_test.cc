@@ -108,6 +108,7 @@ TEST(IndexerScore, AgreesWithDoublePrecision) {
         for (const int64_t heads : {1, 7, 64}) {
           Case c(device, kParts, heads, mode, type);
           BALEEN_RUN(device, INDEXER_SCORE, indexer_score, c.args);
+          EXPECT_EQ(device.implementation(), device.isa());
           int64_t row = 0;
           for (const Part& part : kParts) {
             for (int32_t i = 0; i < part.count; ++i, ++row) {

@@ -74,6 +74,8 @@ TEST(Router, LearnedRouting) {
           if (rows > 5 && experts > 8) continue;
           Case c(rows, size, experts, 6, BALEEN_TYPE_NONE);
           BALEEN_RUN(device, ROUTER, router, c.args);
+          EXPECT_EQ(device.implementation(),
+                    size % 16 == 0 ? device.isa() : "reference");
           for (int64_t row = 0; row < rows; ++row) {
             // Descending by score plus bias, up to the error of a float's sum.
             double last = INFINITY;

@@ -227,6 +227,7 @@ TEST(SparseAttn, AgreesWithDoublePrecision) {
                        << "ratio " << ratio << ", " << heads << " heads");
           Case c(device, kParts, ratio, heads, groups, false, mode);
           BALEEN_RUN(device, SPARSE_ATTN, sparse_attn, c.args);
+          EXPECT_EQ(device.implementation(), device.isa());
           CheckAll(c);
         }
       }

@@ -280,7 +280,8 @@ class TestDevice {
   baleen_device* handle() const { return device_; }
   baleen_queue* queue() const { return queue_; }
   const std::string& failure() const { return failure_; }
-  std::string implementation() const { return implementation_; }
+  const std::string& implementation() const { return implementation_; }
+  std::string isa() const { return variant_.isa; }
 
   // Plans, then runs an operator with the memory that it asked for.
   template <typename Args>
@@ -324,9 +325,10 @@ class TestDevice {
 
 // Runs body(device) for each instruction set that this processor has, on one
 // thread and on three.
-inline void ForEachVariant(const std::function<void(TestDevice&)>& body) {
+inline void ForEachVariant(const std::function<void(TestDevice&)>& body,
+                           const std::vector<uint32_t>& widths = {1, 3}) {
   for (const char* isa : {"reference", "portable", "avx2", "avx512"}) {
-    for (const uint32_t width : {1u, 3u}) {
+    for (const uint32_t width : widths) {
       TestDevice device({isa, width});
       if (!device.exists()) continue;
       SCOPED_TRACE(std::string(isa) + " on " + std::to_string(width) +
