@@ -180,6 +180,10 @@ Status Inventory::Get(const Wanted& wanted, StoredTensor* imagined,
     std::copy_n(wanted.shape, wanted.rank, imagined->shape);
     imagined->byte_count = static_cast<uint64_t>(imagined->ElementCount()) *
                            (StoredTypeBits(wanted.type) / 8);
+    if (visitor_ != nullptr) {
+      imagined->name = name_.plain();
+      visitor_->Visit(*imagined);
+    }
     *out = imagined;
     return Status();
   }

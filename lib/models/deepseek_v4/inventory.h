@@ -38,10 +38,14 @@ class TensorName {
 
 class Inventory {
  public:
-  // `checkpoint` NULL: all is imagined.  `weights` gets the totals.
+  // `checkpoint` NULL: all is imagined, and shown to `visitor` unless that is
+  // NULL.  `weights` gets the totals.
   Inventory(const Checkpoint* checkpoint, ExpertType expert_type,
-            Weights* weights)
-      : checkpoint_(checkpoint), expert_type_(expert_type), weights_(weights) {}
+            Weights* weights, TensorVisitor* visitor)
+      : checkpoint_(checkpoint),
+        expert_type_(expert_type),
+        weights_(weights),
+        visitor_(visitor) {}
 
   // Names: appends, and goes back to where a Scope began.
   TensorName& name() { return name_; }
@@ -93,6 +97,7 @@ class Inventory {
   const Checkpoint* checkpoint_;
   ExpertType expert_type_;
   Weights* weights_;
+  TensorVisitor* visitor_;
   TensorName name_;
   int32_t part_ = 0;
 };

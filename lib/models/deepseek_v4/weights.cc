@@ -16,11 +16,11 @@ constexpr int32_t kMostStages = 16;
 class WeightReader {
  public:
   WeightReader(const Checkpoint* checkpoint, const Config& config,
-               Memory* memory, Weights* weights)
+               Memory* memory, Weights* weights, TensorVisitor* visitor)
       : config_(config),
         memory_(memory),
         weights_(weights),
-        inventory_(checkpoint, config.expert_type, weights) {}
+        inventory_(checkpoint, config.expert_type, weights, visitor) {}
 
   Status Main() {
     BALEEN_RETURN_IF_ERROR(Ends());
@@ -251,7 +251,7 @@ class Finder {
  public:
   Finder(const Checkpoint& checkpoint, Weights* weights)
       : checkpoint_(checkpoint),
-        inventory_(&checkpoint, ExpertType::kUnknown, weights) {}
+        inventory_(&checkpoint, ExpertType::kUnknown, weights, nullptr) {}
 
   // From the first expert (model.md §16.1).  Anything odd about it is said
   // when it is read.
@@ -326,7 +326,7 @@ Result<Weights> FindWeights(const Checkpoint& checkpoint, Config* config,
   const int32_t blocks = drafter == Drafter::kNone ? 0 : finder.CountBlocks();
   config->ratios.resize(static_cast<size_t>(config->layers + blocks), 0);
 
-  WeightReader reader(&checkpoint, *config, memory, &weights);
+  WeightReader reader(&checkpoint, *config, memory, &weights, nullptr);
   BALEEN_RETURN_IF_ERROR(reader.Main());
   BALEEN_RETURN_IF_ERROR(ReadDrafter(drafter, blocks, *config, &reader));
   weights.unused_count = checkpoint.tensors().size() - weights.tensor_count;
@@ -334,12 +334,12 @@ Result<Weights> FindWeights(const Checkpoint& checkpoint, Config* config,
 }
 
 Result<Weights> ImagineWeights(const Config& config, Drafter drafter,
-                               Memory* memory) {
+                               Memory* memory, TensorVisitor* visitor) {
   // A configuration with one more ratio than layers may be of either drafter;
   // released ones of DSpark have three more.
   const auto said = static_cast<int32_t>(config.ratios.size()) - config.layers;
   Weights weights(memory);
-  WeightReader reader(nullptr, config, memory, &weights);
+  WeightReader reader(nullptr, config, memory, &weights, visitor);
   BALEEN_RETURN_IF_ERROR(reader.Main());
   BALEEN_RETURN_IF_ERROR(
       ReadDrafter(drafter, said > 1 ? said : 3, config, &reader));

@@ -127,6 +127,16 @@ struct Weights {
       : layers(memory), mtp(memory), dspark(memory) {}
 };
 
+// Is shown tensors as they are imagined: name, type and shape, lent for the
+// call.  For what writes checkpoints.
+class TensorVisitor {
+ public:
+  virtual void Visit(const StoredTensor& tensor) = 0;
+
+ protected:
+  ~TensorVisitor() = default;
+};
+
 // Finds every tensor that the configuration calls for and checks its type and
 // shape; the message of a failure names it.  `config` gains what only the
 // tensors know: the experts' type and the drafter's number of blocks.
@@ -136,8 +146,9 @@ Result<Weights> FindWeights(const Checkpoint& checkpoint, Config* config,
 // The same tensors without data, as a checkpoint of this configuration would
 // have them: for memory plans and for sessions that only count.
 // `expert_type` kUnknown means FP4; FP8 means a Base checkpoint, with scales in
-// F32.
+// F32.  `visitor`, unless NULL, is shown each of them.
 Result<Weights> ImagineWeights(const Config& config, Drafter drafter,
-                               Memory* memory);
+                               Memory* memory,
+                               TensorVisitor* visitor = nullptr);
 
 }  // namespace baleen::deepseek_v4
