@@ -71,11 +71,6 @@ Result<Ref<ModelBundle>> ModelBundle::LoadFrom(
   const bool tokenizer_only =
       (options.flags & BALEEN_MODEL_TOKENIZER_ONLY) != 0;
   const Status config_status = folder.ReadConfig();
-  if (config_status.code() == BALEEN_NOT_FOUND && files.Exists(path)) {
-    return Unsupported(
-        "%s is a file, and this version of the library opens folders only",
-        path);
-  }
   if (!config_status.ok() &&
       (!tokenizer_only || config_status.code() != BALEEN_NOT_FOUND)) {
     return config_status;

@@ -117,8 +117,7 @@ Status Sampler::Choose(std::span<const float> logits,
                        const Defaults& defaults, baleen_token* token) {
   BALEEN_RETURN_IF_ERROR(Edit(logits, history, sampling));
   if (queue_ == nullptr) {
-    const baleen_status status =
-        cpu_.table->queue_create(cpu_.handle, &queue_);
+    const baleen_status status = cpu_.table->queue_create(cpu_.handle, &queue_);
     if (status != BALEEN_OK) {
       return Status::Error(status, "the CPU cannot sample: no queue");
     }
@@ -148,8 +147,8 @@ Status Sampler::Choose(std::span<const float> logits,
   const baleen_tensor outputs = Tensor(&output, BALEEN_TYPE_I32, {1});
   const baleen_tensor logits_tensor =
       Tensor(edited_.data(), BALEEN_TYPE_F32, {1, vocabulary});
-  const baleen_tensor rows = Tensor(
-      &row, BALEEN_TYPE_BYTE, {1, static_cast<int64_t>(sizeof row)});
+  const baleen_tensor rows =
+      Tensor(&row, BALEEN_TYPE_BYTE, {1, static_cast<int64_t>(sizeof row)});
   baleen_tensor tokens = Tensor(&chosen, BALEEN_TYPE_I32, {1});
 
   baleen_batch batch = {};
@@ -171,10 +170,13 @@ Status Sampler::Choose(std::span<const float> logits,
   needs.struct_size = sizeof needs;
   baleen_status status =
       cpu_.table->query(cpu_.handle, BALEEN_OP_SAMPLE, &args, &needs);
-  if (status != BALEEN_OK) return Status::Error(status, "the CPU cannot sample");
-  const Block scratch(edited_.get_allocator().resource(),
-                      static_cast<size_t>(needs.scratch_bytes));
-  args.common.scratch = scratch.data();
+  if (status != BALEEN_OK)
+    return Status::Error(status, "the CPU cannot sample");
+  if (needs.scratch_bytes > scratch_.size()) {
+    scratch_ = Block(edited_.get_allocator().resource(),
+                     static_cast<size_t>(needs.scratch_bytes));
+  }
+  args.common.scratch = scratch_.data();
   status = cpu_.table->ops->sample(queue_, &args);
   if (status == BALEEN_OK) status = cpu_.table->queue_wait(queue_);
   if (status != BALEEN_OK || chosen < 0 || chosen >= vocabulary) {

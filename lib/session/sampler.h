@@ -43,6 +43,7 @@ class Sampler {
 
   const Device& cpu_;
   baleen_queue* queue_ = nullptr;
+  Block scratch_;  // Kept, so that a step takes no memory.
   Vector<float> edited_;
 };
 

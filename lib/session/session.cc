@@ -70,8 +70,7 @@ Result<Owned<Session>> Session::Create(Ref<ModelBundle> bundle,
   if (meant.capacity == 0) meant.capacity = limit;
   if (meant.seed == 0) meant.seed = FreshSeed();
   Memory* memory = bundle->memory();
-  Owned<Session> session =
-      MakeOwned<Session>(memory, std::move(bundle), meant);
+  Owned<Session> session = MakeOwned<Session>(memory, std::move(bundle), meant);
   BALEEN_ASSIGN_OR_RETURN(session->state_, model->CreateState());
   return session;
 }
@@ -88,14 +87,21 @@ Status Session::CheckTokens(std::span<const baleen_token> tokens) const {
 }
 
 Status Session::CheckRoom(size_t count) const {
-  if (count > options_.capacity - std::min<uint64_t>(options_.capacity,
-                                                     tokens_.size())) {
-    return Status::Error(
-        BALEEN_SESSION_FULL, "%zu tokens and %zu more are over the capacity %llu",
-        tokens_.size(), count,
-        static_cast<unsigned long long>(options_.capacity));
+  if (count > options_.capacity -
+                  std::min<uint64_t>(options_.capacity, tokens_.size())) {
+    return Status::Error(BALEEN_SESSION_FULL,
+                         "%zu tokens and %zu more are over the capacity %llu",
+                         tokens_.size(), count,
+                         static_cast<unsigned long long>(options_.capacity));
   }
   return Status();
+}
+
+void Session::ReserveTokens(size_t count) {
+  const size_t needed = tokens_.size() + count;
+  if (needed > tokens_.capacity()) {
+    tokens_.reserve(std::max(needed, 2 * tokens_.capacity()));
+  }
 }
 
 int64_t Session::ChunkRows(int64_t position, int64_t left) const {
@@ -135,7 +141,7 @@ Status Session::RunRows(std::span<const baleen_token> rows, int64_t position,
 }
 
 Status Session::Compute(std::span<const baleen_token> tokens) {
-  tokens_.reserve(tokens_.size() + tokens.size());
+  ReserveTokens(tokens.size());
   logits_.resize(bundle_->info().vocabulary_size);
   const auto old_size = static_cast<int64_t>(tokens_.size());
   const int64_t end = old_size + static_cast<int64_t>(tokens.size());
@@ -199,7 +205,7 @@ Status Session::AppendScored(std::span<const baleen_token> tokens,
   const size_t vocabulary = bundle_->info().vocabulary_size;
   const int64_t most_rows = std::max<int64_t>(
       1, kScoredBytes / static_cast<int64_t>(vocabulary * sizeof(float)));
-  tokens_.reserve(tokens_.size() + tokens.size());
+  ReserveTokens(tokens.size());
   Vector<float> rows_logits(bundle_->memory());
   const auto score = [&](std::span<const float> logits, baleen_token token) {
     const float logit = logits[static_cast<size_t>(token)];
@@ -217,12 +223,11 @@ Status Session::AppendScored(std::span<const baleen_token> tokens,
     // The first is scored by the logits from before; RunRows forgets them.
     baleen_token_score first = {rows[0], 0, 0};
     if (!tokens_.empty()) first = score(logits_, rows[0]);
-    BALEEN_RETURN_IF_ERROR(
-        RunRows(rows, position, count, rows_logits.data()));
+    BALEEN_RETURN_IF_ERROR(RunRows(rows, position, count, rows_logits.data()));
     scores[done] = first;
     const auto row = [&](size_t i) {
-      return std::span<const float>(rows_logits).subspan(i * vocabulary,
-                                                         vocabulary);
+      return std::span<const float>(rows_logits)
+          .subspan(i * vocabulary, vocabulary);
     };
     for (size_t i = 1; i < rows.size(); ++i) {
       scores[done + i] = score(row(i - 1), rows[i]);
@@ -244,15 +249,14 @@ Status Session::SetTokens(std::span<const baleen_token> tokens,
   BALEEN_RETURN_IF_ERROR(CheckTokens(tokens));
   if (tokens.size() > options_.capacity) {
     return Status::Error(BALEEN_SESSION_FULL,
-                         "%zu tokens are over the capacity %llu",
-                         tokens.size(),
+                         "%zu tokens are over the capacity %llu", tokens.size(),
                          static_cast<unsigned long long>(options_.capacity));
   }
-  const auto common = static_cast<size_t>(
-      std::mismatch(tokens.begin(), tokens.end(), tokens_.begin(),
-                    tokens_.end())
-          .first -
-      tokens.begin());
+  const auto common =
+      static_cast<size_t>(std::mismatch(tokens.begin(), tokens.end(),
+                                        tokens_.begin(), tokens_.end())
+                              .first -
+                          tokens.begin());
   BALEEN_RETURN_IF_ERROR(Truncate(common));
   const size_t free = std::min(common, static_cast<size_t>(replay_from_));
   if (reused != nullptr) *reused = free;
@@ -268,8 +272,8 @@ Status Session::Truncate(size_t keep) {
   if (keep == tokens_.size()) return Status();
   logits_valid_ = false;
   tokens_.resize(keep);
-  const int64_t length = std::min<int64_t>(state_->length(),
-                                           static_cast<int64_t>(keep));
+  const int64_t length =
+      std::min<int64_t>(state_->length(), static_cast<int64_t>(keep));
   int64_t replay_from = length;
   state_->Truncate(length, &replay_from);
   replay_from_ = std::min(replay_from, replay_from_);
@@ -282,8 +286,7 @@ Status Session::Logits(std::span<const float>* logits) {
   return Status();
 }
 
-Status Session::TopTokens(std::span<baleen_token_score> scores,
-                          size_t* count) {
+Status Session::TopTokens(std::span<baleen_token_score> scores, size_t* count) {
   BALEEN_RETURN_IF_ERROR(ComputeLogits());
   Vector<baleen_token> order(logits_.size(), bundle_->memory());
   for (size_t i = 0; i < order.size(); ++i) {
@@ -294,8 +297,8 @@ Status Session::TopTokens(std::span<baleen_token_score> scores,
     return logits_[static_cast<size_t>(token)];
   };
   std::partial_sort(order.begin(),
-                    order.begin() + static_cast<ptrdiff_t>(wanted),
-                    order.end(), [&](baleen_token a, baleen_token b) {
+                    order.begin() + static_cast<ptrdiff_t>(wanted), order.end(),
+                    [&](baleen_token a, baleen_token b) {
                       return logit(a) != logit(b) ? logit(a) > logit(b) : a < b;
                     });
   const double log_sum = LogSumExp(logits_);
@@ -319,7 +322,7 @@ Status Session::Sample(const baleen_sampling& sampling, baleen_token* token) {
 Status Session::Step(const baleen_sampling& sampling,
                      std::span<baleen_token> tokens, size_t* count) {
   BALEEN_RETURN_IF_ERROR(CheckRoom(1));
-  tokens_.reserve(tokens_.size() + 1);
+  ReserveTokens(1);
   const auto start = Clock::now();
   baleen_token token = -1;
   BALEEN_RETURN_IF_ERROR(Sample(sampling, &token));
@@ -337,8 +340,7 @@ Result<Owned<Session>> Session::Fork() {
   options.progress = nullptr;
   options.progress_user_data = nullptr;
   options.log_path = nullptr;
-  Owned<Session> fork =
-      MakeOwned<Session>(bundle_->memory(), bundle_, options);
+  Owned<Session> fork = MakeOwned<Session>(bundle_->memory(), bundle_, options);
   BALEEN_ASSIGN_OR_RETURN(fork->state_, state_->Fork());
   fork->tokens_ = tokens_;
   fork->replay_from_ = replay_from_;

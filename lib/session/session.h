@@ -65,8 +65,8 @@ class Session {
   // What lib/api does before each call: an older Cancel is forgotten.
   void BeginCall() { cancel_.store(false, std::memory_order_relaxed); }
 
-  Status Save(const baleen_save_options& options, void* buffer,
-              size_t capacity, size_t* size);
+  Status Save(const baleen_save_options& options, void* buffer, size_t capacity,
+              size_t* size);
   Status Load(const void* buffer, size_t size);
   Status SaveFile(const baleen_save_options& options, const char* path);
   Status LoadFile(const char* path);
@@ -76,6 +76,9 @@ class Session {
  private:
   Status CheckTokens(std::span<const baleen_token> tokens) const;
   Status CheckRoom(size_t count) const;
+  // So that `count` more tokens can be added without failing; by doubling, so
+  // that a million steps do not copy a million times.
+  void ReserveTokens(size_t count);
   // Computes what is put off, and `tokens` after it.  Tokens are part of the
   // timeline as soon as they are computed.
   Status Compute(std::span<const baleen_token> tokens);

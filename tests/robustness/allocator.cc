@@ -46,10 +46,15 @@ void TestAllocator::Deallocate(void* memory, size_t size, size_t alignment) {
   const auto block = blocks_.find(memory);
   if (block == blocks_.end()) {
     ++mistakes_;
+    last_mistake_ = "a block that never left";
     return;
   }
   if (block->second.size != size || block->second.alignment != alignment) {
     ++mistakes_;
+    last_mistake_ = std::to_string(block->second.size) + " bytes aligned to " +
+                    std::to_string(block->second.alignment) + " came back as " +
+                    std::to_string(size) + " aligned to " +
+                    std::to_string(alignment);
   }
   bytes_ -= static_cast<int64_t>(block->second.size);
   blocks_.erase(block);

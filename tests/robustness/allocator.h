@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <string>
 
 #include <baleen/baleen.h>
 
@@ -30,6 +31,7 @@ class TestAllocator {
   // Blocks that came back with another size or alignment than they left with,
   // or never left.
   int64_t mistakes() const { return mistakes_; }
+  const std::string& last_mistake() const { return last_mistake_; }
 
  private:
   struct Block {
@@ -48,6 +50,7 @@ class TestAllocator {
   std::atomic<int64_t> bytes_{0};
   std::atomic<int64_t> peak_bytes_{0};
   std::atomic<int64_t> mistakes_{0};
+  std::string last_mistake_;
 };
 
 }  // namespace baleen_test

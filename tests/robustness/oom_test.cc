@@ -23,7 +23,8 @@ class Program {
   explicit Program(TestAllocator* allocator) {
     options_ = ContextOptions();
     options_.allocator = allocator->hooks();
-    options_.thread_count = 2;
+    // Threads would only wait for each other; they have a test of their own.
+    options_.thread_count = 1;
   }
   ~Program() {
     baleen_session_release(fork_);
@@ -221,6 +222,7 @@ TEST(OutOfMemoryTest, EveryAllocationMayFail) {
   const Outcome whole = RunProgram(&allocator, 0);
   const int64_t all = allocator.calls();
   ASSERT_EQ(allocator.bytes(), 0) << "a leak without any failure";
+  ASSERT_EQ(allocator.mistakes(), 0) << allocator.last_mistake();
   ASSERT_FALSE(whole.logits.empty());
   EXPECT_EQ(whole.piece, "Some years ago");
   int64_t tried = 0;
@@ -231,11 +233,37 @@ TEST(OutOfMemoryTest, EveryAllocationMayFail) {
     ASSERT_EQ(outcome.tokens, whole.tokens) << "k " << k;
     ASSERT_EQ(outcome.piece, whole.piece) << "k " << k;
     ASSERT_EQ(allocator.bytes(), 0) << "a leak, k " << k;
-    ASSERT_EQ(allocator.mistakes(), 0) << "k " << k;
+    ASSERT_EQ(allocator.mistakes(), 0)
+        << allocator.last_mistake() << ", k " << k;
     if (HasFailure()) break;
   }
   RecordProperty("allocations", static_cast<int>(all));
   RecordProperty("tried", static_cast<int>(tried));
+}
+
+TEST(OutOfMemoryTest, EveryAllocationOfAContextMayFail) {
+  TestAllocator allocator;
+  baleen_context_options options = ContextOptions();
+  options.allocator = allocator.hooks();
+  options.thread_count = 3;
+  for (int64_t k = 1;; ++k) {
+    allocator.FailAt(k);
+    baleen_context* context = nullptr;
+    baleen_error error = {};
+    const baleen_status status =
+        baleen_context_create(&options, &context, &error);
+    if (!allocator.failed()) {
+      EXPECT_EQ(status, BALEEN_OK) << error.message;
+      EXPECT_GT(k, 3);
+      baleen_context_release(context);
+      break;
+    }
+    EXPECT_EQ(status, BALEEN_OUT_OF_MEMORY) << k;
+    EXPECT_EQ(context, nullptr);
+    ASSERT_EQ(allocator.bytes(), 0) << "a leak, k " << k;
+  }
+  EXPECT_EQ(allocator.bytes(), 0);
+  EXPECT_EQ(allocator.mistakes(), 0) << allocator.last_mistake();
 }
 
 // A step takes no memory: a host that counts on its frame time can too.

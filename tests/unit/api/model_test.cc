@@ -207,7 +207,8 @@ TEST_F(ModelTest, MissingFilesAreNamed) {
   EXPECT_EQ(status_, BALEEN_NOT_FOUND);
   EXPECT_TRUE(Said("/no/such/folder")) << error_.message;
   Load(PocketPath() + "/model.safetensors");
-  EXPECT_EQ(status_, BALEEN_UNSUPPORTED) << error_.message;
+  EXPECT_EQ(status_, BALEEN_NOT_FOUND);
+  EXPECT_TRUE(Said("model.safetensors has neither")) << error_.message;
   PocketCopy copy;
   copy.Remove("model.safetensors");
   Load(copy.path());
