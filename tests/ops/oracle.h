@@ -38,6 +38,21 @@ inline double DecodeFp8(uint8_t code) {
   return code & 128 ? -value : value;
 }
 
+// The nearest e4m3, the even one of two, by search.
+inline double NearestFp8(double x) {
+  uint8_t best = 0;
+  for (uint32_t code = 0; code < 256; ++code) {
+    if ((code & 127) == 127) continue;
+    const double distance =
+        std::fabs(DecodeFp8(static_cast<uint8_t>(code)) - x);
+    const double least = std::fabs(DecodeFp8(best) - x);
+    if (distance < least || (distance == least && code % 2 == 0)) {
+      best = static_cast<uint8_t>(code);
+    }
+  }
+  return DecodeFp8(best);
+}
+
 inline double DecodeFp4(uint32_t code) {
   constexpr double kMagnitudes[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
   return code & 8 ? -kMagnitudes[code & 7] : kMagnitudes[code & 7];

@@ -99,20 +99,6 @@ class WoA {
     return row;
   }
 
-  static double NearestFp8(double x) {
-    uint8_t best = 0;
-    for (uint32_t code = 0; code < 256; ++code) {
-      if ((code & 127) == 127) continue;
-      const double distance =
-          std::fabs(DecodeFp8(static_cast<uint8_t>(code)) - x);
-      const double least = std::fabs(DecodeFp8(best) - x);
-      if (distance < least || (distance == least && code % 2 == 0)) {
-        best = static_cast<uint8_t>(code);
-      }
-    }
-    return DecodeFp8(best);
-  }
-
   Shape shape_;
   baleen_mode mode_;
   Tensor in_;
