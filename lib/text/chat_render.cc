@@ -75,7 +75,8 @@ class Renderer {
           return InvalidArgument("a tool of message %zu has no function",
                                  turn.number);
         }
-        json.assign(separator);
+        json.clear();
+        json.append(separator);
         AppendPythonJson(function, memory_, &json);
         prompt_->Field(json);
         separator = "\n";

@@ -1,5 +1,5 @@
-// JSON as Python's json.dumps(value, ensure_ascii=False) writes it, to the byte:
-// the models were trained on prompts made so (text.md §1.10).
+// JSON as Python's json.dumps(value, ensure_ascii=False) writes it, to the
+// byte: the models were trained on prompts made so (text.md §1.10).
 //
 // base/json.h keeps numbers as they were written; Python does not, so 1.50
 // becomes 1.5 and 1E5 becomes 100000.0.  Integers of any size stay.

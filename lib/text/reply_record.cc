@@ -122,7 +122,8 @@ void ReplyRecord::ToMessage(bool reasons, baleen_message* message) {
     message->reasoning_size = reasoning_.size();
   }
   if (whole_calls_ == 0) return;
-  calls_json_.assign("[");
+  calls_json_.clear();
+  calls_json_.push_back('[');
   const char* separator = "";
   for (const Call& call : calls_) {
     if (!call.whole) continue;
@@ -135,7 +136,7 @@ void ReplyRecord::ToMessage(bool reasons, baleen_message* message) {
     calls_json_.append("}}");
     separator = ", ";
   }
-  calls_json_.append("]");
+  calls_json_.push_back(']');
   message->tool_calls = calls_json_.c_str();
 }
 

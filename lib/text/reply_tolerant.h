@@ -75,7 +75,6 @@ class TolerantReply {
   String spaces_;  // Behind a block.
   // Of the call:
   std::pmr::set<String, std::less<>> keys_;
-  bool closed_ = false;
   // Of the parameter:
   bool skipped_ = false;
   ValueMark mark_ = ValueMark::kNone;

@@ -508,5 +508,39 @@ TEST(Chat, OwnTokensAreKept) {
   }
 }
 
+// Whatever allocation fails, nothing was written and nothing is lost.
+TEST(Chat, SurvivesFailedAllocations) {
+  const TestMessages messages = Messages(R"([
+      {"role":"system","content":"S","response_format":{"a":[1.5,"b"]},
+       "tools":[{"function":{"name":"f","parameters":{"x":{}}}}]},
+      {"role":"user","content":"Q"},
+      {"role":"assistant","content":"","tool_calls":[
+        {"id":"b","function":{"name":"f","arguments":"{\"x\": [1]}"}},
+        {"id":"a","function":{"name":"f","arguments":"no"}}]},
+      {"role":"tool","tool_call_id":"a","content":"ra"},
+      {"role":"tool","tool_call_id":"b","content":"rb"}])");
+  const baleen_chat_options options = ChatOptions(BALEEN_THINKING_ON);
+  const auto expected = EncodeMessages(PocketTokenizer(), messages, options);
+  size_t k = 0;
+  for (bool failed = true; failed; ++k) {
+    FailingMemory memory;
+    memory.fail_at = k;
+    Vector<baleen_token> tokens(TestMemory());
+    failed = false;
+    try {
+      EXPECT_TRUE(EncodeChat(PocketTokenizer(), BALEEN_ENCODER_DEFAULT,
+                             messages.all(), options, &memory, &tokens)
+                      .ok());
+      EXPECT_TRUE(std::equal(tokens.begin(), tokens.end(), expected.begin(),
+                             expected.end()));
+    } catch (const std::bad_alloc&) {
+      failed = true;
+      EXPECT_TRUE(tokens.empty());
+    }
+    EXPECT_EQ(memory.live, 0u);
+  }
+  EXPECT_GT(k, 30u);
+}
+
 }  // namespace
 }  // namespace baleen

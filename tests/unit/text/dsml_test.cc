@@ -66,9 +66,10 @@ TEST(DsmlTag, Kinds) {
     // Cut anywhere it is the beginning of one, and none if it is not wanted.
     for (size_t cut = 1; cut < text.size(); ++cut) {
       const DsmlTag part = ReadDsmlTag(text.substr(0, cut), kAll);
-      const bool early =
-          text.find('>') + 1 < text.size() && cut > text.find('>');
-      if (!early) EXPECT_TRUE(part.partial) << cut;
+      // A ">" in a name may be read as the tag's own before the rest is there.
+      if (cut <= text.find('>')) {
+        EXPECT_TRUE(part.partial) << cut;
+      }
     }
     EXPECT_EQ(ReadDsmlTag(text, kAll & ~test.kind).kind, kNoTag);
   }
