@@ -65,6 +65,18 @@ TEST(PerplexityTest, BytesAndTokensAddUp) {
               nats / static_cast<double>(count), 2e-4);
 }
 
+TEST(PerplexityTest, ATerminalGetsABar) {
+  Process process(
+      {"perplexity", kHeldOut, "--tokens", "1024", "--chunk", "128"},
+      Process::Ends::kTerminal);
+  const Output output = process.Finish();
+  EXPECT_EQ(output.exit_code, 0);
+  EXPECT_NE(output.out.find("\rscoring ["), std::string::npos) << output.out;
+  EXPECT_NE(output.out.find("of 1024 tokens"), std::string::npos);
+  // It is gone when the figures come.
+  EXPECT_NE(output.out.find("\r\033[Ktokens "), std::string::npos);
+}
+
 TEST(PerplexityTest, NothingToScoreIsAFailure) {
   EXPECT_EQ(RunTool({"perplexity", "-"}, "").exit_code, 1);
   EXPECT_EQ(RunTool({"perplexity", "/no/such/file"}).exit_code, 1);
