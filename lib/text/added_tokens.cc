@@ -1,3 +1,5 @@
+// The search for names: from byte to byte the range of those that still fit
+// becomes narrower, until none does.
 #include "text/added_tokens.h"
 
 #include <algorithm>

@@ -1,7 +1,8 @@
+// Merging in short arrays and in long lists, and which tokens need none because
+// their bytes always merge to just them.
 #include "text/bpe.h"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 
 namespace baleen {
@@ -13,9 +14,11 @@ constexpr size_t kShortPiece = 64;
 // any context, is merged in parts.
 constexpr size_t kLongestPiece = size_t{1} << 30;
 
-uint64_t Pair(baleen_token left, baleen_token right) {
-  return uint64_t{static_cast<uint32_t>(left)} << 32 |
-         static_cast<uint32_t>(right);
+// The factor is the golden ratio's, which spreads consecutive numbers.
+uint64_t Hash(baleen_token left, baleen_token right) {
+  const uint64_t pair = uint64_t{static_cast<uint32_t>(left)} << 32 |
+                        static_cast<uint32_t>(right);
+  return (pair ^ pair >> 29) * 0x9E3779B97F4A7C15;
 }
 
 // A piece as a linked list of tokens, and a heap of the pairs that may merge.
@@ -96,29 +99,25 @@ class LongPiece {
 }  // namespace
 
 void Bpe::Reserve(size_t count) {
-  const size_t slot_count = std::bit_ceil(2 * count + 2);
-  slots_.resize(slot_count);
-  slot_shift_ = 64 - std::countr_zero(slot_count);
-}
-
-// The slot of the pair, or the free one where it would be.
-size_t Bpe::FindSlot(uint64_t pair) const {
-  const size_t mask = slots_.size() - 1;
-  // The factor is the golden ratio's: it spreads consecutive numbers.
-  size_t place = (pair ^ pair >> 29) * 0x9E3779B97F4A7C15 >> slot_shift_;
-  while (slots_[place].pair != pair && slots_[place].pair != kFree) {
-    place = (place + 1) & mask;
-  }
-  return place;
+  merges_.reserve(count);
+  ranks_.Reserve(count);
 }
 
 void Bpe::AddMerge(baleen_token left, baleen_token right, baleen_token merged) {
-  const uint64_t pair = Pair(left, right);
-  slots_[FindSlot(pair)] = {pair, {merge_count_++, merged}};
+  const auto rank = static_cast<uint32_t>(merges_.size());
+  const int32_t before = ranks_.Put(Hash(left, right), rank, [&](uint32_t r) {
+    return merges_[r].left == left && merges_[r].right == right;
+  });
+  repeated_ = repeated_ || before >= 0;
+  merges_.push_back({left, right, merged});
 }
 
 Bpe::Merge Bpe::Find(baleen_token left, baleen_token right) const {
-  return slots_[FindSlot(Pair(left, right))].merge;
+  const int32_t rank = ranks_.Find(Hash(left, right), [&](uint32_t r) {
+    return merges_[r].left == left && merges_[r].right == right;
+  });
+  if (rank < 0) return {};
+  return {rank, merges_[static_cast<size_t>(rank)].merged};
 }
 
 void Bpe::EncodeShort(std::string_view piece,
@@ -149,85 +148,72 @@ void Bpe::EncodeShort(std::string_view piece,
   tokens->insert(tokens->end(), symbols, symbols + size);
 }
 
-// What MarkWhole knows of the merges: in the order of their ranks.
-struct Bpe::Rules {
-  struct Rule {
-    baleen_token left = -1;
-    baleen_token right = -1;
-    baleen_token merged = -1;
-  };
-  Rules(size_t count, size_t token_count, Memory* memory)
-      : rules(count, memory), rank_of(token_count, -1, memory) {}
+// What MarkWhole knows: which merge makes a token.
+class Bpe::Training {
+ public:
+  Training(const Bpe& bpe, int32_t token_count, Memory* memory)
+      : bpe_(bpe), rank_of_(static_cast<size_t>(token_count), -1, memory) {}
 
-  int32_t rank(baleen_token token) const {
-    return rank_of[static_cast<size_t>(token)];
-  }
-  const Rule& of(baleen_token token) const {
-    return rules[static_cast<size_t>(rank(token))];
+  // True if the merges are as training makes them: each makes a token of its
+  // own, from tokens made before.  Then merging a text means going through the
+  // ranks once, upwards.
+  bool Read() {
+    if (bpe_.repeated_) return false;
+    int32_t rank = 0;
+    for (const Rule& rule : bpe_.merges_) {
+      int32_t& made = rank_of_[static_cast<size_t>(rule.merged)];
+      if (made >= 0) return false;
+      made = rank++;
+    }
+    rank = 0;
+    for (const Rule& rule : bpe_.merges_) {
+      if (RankOf(rule.left) >= rank || RankOf(rule.right) >= rank) return false;
+      ++rank;
+    }
+    return true;
   }
 
-  Vector<Rule> rules;
+  // Whether merging the bytes of `left` and `right` side by side, which alone
+  // give just these two, joins across the border before both are there.  Goes
+  // back in time: of the two tokens at the border the one made later is taken
+  // apart, and the pair that stood there before is looked up.  A merge of that
+  // pair came first if its rank is below that of the merge taken back; at the
+  // same rank, the one further left.
+  bool Crosses(baleen_token left, baleen_token right) const {
+    for (;;) {
+      const int32_t left_rank = RankOf(left);
+      const int32_t right_rank = RankOf(right);
+      if (left_rank < 0 && right_rank < 0) return false;
+      if (left_rank > right_rank) {
+        left = bpe_.merges_[static_cast<size_t>(left_rank)].right;
+        if (bpe_.Find(left, right).rank < left_rank) return true;
+      } else {
+        right = bpe_.merges_[static_cast<size_t>(right_rank)].left;
+        if (bpe_.Find(left, right).rank <= right_rank) return true;
+      }
+    }
+  }
+
+ private:
+  int32_t RankOf(baleen_token token) const {
+    return rank_of_[static_cast<size_t>(token)];
+  }
+
+  const Bpe& bpe_;
   // By token, the rank of the merge that makes it; -1 if none does.
-  Vector<int32_t> rank_of;
+  Vector<int32_t> rank_of_;
 };
-
-// Fills `rules`.  True if the merges are as training makes them: each makes a
-// token of its own, from tokens made before.  Then merging a text means going
-// through the ranks once, upwards.
-bool Bpe::ReadRules(Rules* rules) const {
-  for (const Slot& slot : slots_) {
-    if (slot.pair == kFree) continue;
-    rules->rules[static_cast<size_t>(slot.merge.rank)] = {
-        static_cast<baleen_token>(slot.pair >> 32),
-        static_cast<baleen_token>(slot.pair & UINT32_MAX), slot.merge.merged};
-  }
-  for (int32_t rank = 0; rank < merge_count_; ++rank) {
-    const Rules::Rule& rule = rules->rules[static_cast<size_t>(rank)];
-    if (rule.left < 0 || rules->rank(rule.merged) >= 0) return false;
-    rules->rank_of[static_cast<size_t>(rule.merged)] = rank;
-  }
-  for (int32_t rank = 0; rank < merge_count_; ++rank) {
-    const Rules::Rule& rule = rules->rules[static_cast<size_t>(rank)];
-    if (rules->rank(rule.left) >= rank || rules->rank(rule.right) >= rank) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// Whether merging the bytes of `left` and `right` side by side, which alone give
-// just these two, joins across the border before both are there.  Goes back in
-// time: of the two tokens at the border the one made later is taken apart, and
-// the pair that stood there before is looked up.  A merge of that pair came
-// first if its rank is below that of the merge taken back; at the same rank, the
-// one further left.
-bool Bpe::Crosses(const Rules& rules, baleen_token left,
-                  baleen_token right) const {
-  for (;;) {
-    const int32_t left_rank = rules.rank(left);
-    const int32_t right_rank = rules.rank(right);
-    if (left_rank < 0 && right_rank < 0) return false;
-    if (left_rank > right_rank) {
-      left = rules.of(left).right;
-      if (Find(left, right).rank < left_rank) return true;
-    } else {
-      right = rules.of(right).left;
-      if (Find(left, right).rank <= right_rank) return true;
-    }
-  }
-}
 
 void Bpe::MarkWhole(Vocabulary* vocabulary, Memory* memory) const {
   for (const baleen_token byte : bytes_) {
     vocabulary->AddFlags(byte, Vocabulary::kWhole);
   }
-  Rules rules(static_cast<size_t>(merge_count_),
-              static_cast<size_t>(vocabulary->size()), memory);
-  if (!ReadRules(&rules)) return;
-  for (const Rules::Rule& rule : rules.rules) {
+  Training training(*this, vocabulary->size(), memory);
+  if (!training.Read()) return;
+  for (const Rule& rule : merges_) {
     if (vocabulary->Has(rule.left, Vocabulary::kWhole) &&
         vocabulary->Has(rule.right, Vocabulary::kWhole) &&
-        !Crosses(rules, rule.left, rule.right)) {
+        !training.Crosses(rule.left, rule.right)) {
       vocabulary->AddFlags(rule.merged, Vocabulary::kWhole);
     }
   }

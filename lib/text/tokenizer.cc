@@ -1,3 +1,5 @@
+// How the parts of the tokenizer come together: parts of text are joined, names
+// found, and what lies between them cut into pieces and merged.
 #include "text/tokenizer.h"
 
 #include "text/pretokenize.h"

@@ -1,3 +1,5 @@
+// The stream reads what it held back together with what comes next, and all the
+// rest where it lies.
 #include "text/utf8_stream.h"
 
 #include <algorithm>

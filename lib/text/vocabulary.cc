@@ -1,6 +1,7 @@
+// The hash of a piece, which is most of what looking one up costs, and the rest
+// of the vocabulary.
 #include "text/vocabulary.h"
 
-#include <bit>
 #include <cstring>
 
 namespace baleen {
@@ -45,9 +46,7 @@ uint64_t Hash(std::string_view bytes) {
 }  // namespace
 
 void Vocabulary::Reserve(size_t count, size_t byte_count) {
-  const size_t slot_count = std::bit_ceil(2 * count + 2);
-  slots_.resize(slot_count);
-  slot_shift_ = 64 - std::countr_zero(slot_count);
+  ids_.Reserve(count);
   tokens_.reserve(count);
   bytes_.reserve(byte_count);
 }
@@ -62,32 +61,19 @@ void Vocabulary::Add(baleen_token id, std::string_view bytes) {
   bytes_.append(bytes);
 }
 
-// The slot of the token with these bytes, or the free one where it would be.
-size_t Vocabulary::FindSlot(std::string_view text, uint64_t hash) const {
-  const size_t mask = slots_.size() - 1;
-  size_t place = hash >> slot_shift_;
-  for (;;) {
-    const Slot& slot = slots_[place];
-    if (slot.id < 0) return place;
-    if (slot.tag == static_cast<uint32_t>(hash) && bytes(slot.id) == text) {
-      return place;
-    }
-    place = (place + 1) & mask;
-  }
-}
-
 bool Vocabulary::Index(baleen_token id) {
   const std::string_view text = bytes(id);
-  const uint64_t hash = Hash(text);
-  Slot& slot = slots_[FindSlot(text, hash)];
-  if (slot.id >= 0) return false;
-  slot = {static_cast<uint32_t>(hash), id};
+  if (Find(text) >= 0) return false;
+  ids_.Put(Hash(text), static_cast<uint32_t>(id),
+           [](uint32_t) { return false; });
   AddFlags(id, kIndexed);
   return true;
 }
 
 baleen_token Vocabulary::Find(std::string_view text) const {
-  return slots_[FindSlot(text, Hash(text))].id;
+  return ids_.Find(Hash(text), [&](uint32_t id) {
+    return bytes(static_cast<baleen_token>(id)) == text;
+  });
 }
 
 }  // namespace baleen

@@ -10,12 +10,13 @@
 #include <baleen/baleen.h>
 
 #include "base/memory.h"
+#include "text/number_table.h"
 
 namespace baleen {
 
 class Vocabulary {
  public:
-  static constexpr size_t kIdLimit = size_t{1} << 24;
+  static constexpr size_t kIdLimit = NumberTable::kLimit;
   static constexpr size_t kLengthLimit = 65535;
 
   enum Flag : uint8_t {
@@ -28,7 +29,7 @@ class Vocabulary {
   };
 
   explicit Vocabulary(Memory* memory)
-      : tokens_(memory), bytes_(memory), slots_(memory) {}
+      : tokens_(memory), bytes_(memory), ids_(memory) {}
 
   // Makes room for finding `count` tokens by their bytes.  REQUIRES: called once,
   // first.
@@ -63,17 +64,9 @@ class Vocabulary {
     uint16_t length = 0;
     uint8_t flags = 0;
   };
-  struct Slot {
-    uint32_t tag = 0;  // The half of the hash that does not choose the slot.
-    baleen_token id = -1;
-  };
-  size_t FindSlot(std::string_view bytes, uint64_t hash) const;
-
   Vector<Token> tokens_;
   String bytes_;
-  // Open addressing, at most half full; a power of two.
-  Vector<Slot> slots_;
-  int slot_shift_ = 0;
+  NumberTable ids_;  // By their bytes.
 };
 
 }  // namespace baleen

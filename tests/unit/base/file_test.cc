@@ -92,8 +92,8 @@ TEST_F(PosixFileTest, MapsAnyStretch) {
   Put("a", bytes);
   const auto file = files_.Open(Path("a"));
   ASSERT_TRUE(file.ok());
-  for (const size_t offset : {0, 1, 4095, 4096, 4097, 12345, 20000}) {
-    for (const size_t size : {0, 1, 4096, 7000}) {
+  for (const size_t offset : {0u, 1u, 4095u, 4096u, 4097u, 12345u, 20000u}) {
+    for (const size_t size : {0u, 1u, 4096u, 7000u}) {
       if (offset + size > bytes.size()) continue;
       auto view = file->View(offset, size);
       ASSERT_TRUE(view.ok());

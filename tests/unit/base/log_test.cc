@@ -1,3 +1,5 @@
+// The log: which lines are written, how long they may be, and that without a
+// host's function there is none.
 #include "base/log.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// The host's allocator sees sizes and alignments as it must, and nothing leaks
+// when it has no memory.
 #include "base/memory.h"
 
 #include <gtest/gtest.h>
@@ -68,7 +70,7 @@ TEST(HostMemoryTest, ThrowsWhenTheHostHasNone) {
 
 TEST(HostMemoryTest, TheSystemsMemoryIsAligned) {
   HostMemory memory(nullptr);
-  for (const size_t alignment : {1, 8, 16, 32, 64, 4096}) {
+  for (const size_t alignment : {1u, 8u, 16u, 32u, 64u, 4096u}) {
     for (const size_t size : {size_t{0}, size_t{1}, size_t{1000}}) {
       void* block = memory.allocate(size, alignment);
       EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % alignment, 0u);

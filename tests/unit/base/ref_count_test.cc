@@ -1,3 +1,5 @@
+// References: the object goes with the last of them, whichever way and from
+// whichever thread it is let go.
 #include "base/ref_count.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// What a status says, that its message is never half a character, and how
+// results and statuses are handed on.
 #include "base/status.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// Every code point's bytes, their beginnings, and bytes that are no character:
+// the reader that JSON, tokenizer and streams share.
 #include "base/utf8.h"
 
 #include <gtest/gtest.h>

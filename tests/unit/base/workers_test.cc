@@ -1,3 +1,5 @@
+// Loops on several threads: every index once, whoever calls, from wherever.  Run
+// under the thread sanitizer too.
 #include "base/workers.h"
 
 #include <gtest/gtest.h>
@@ -148,16 +150,21 @@ TEST(WorkersTest, AreAsManyAsProcessorsByDefault) {
 TEST(WorkersTest, RunAtTheSameTime) {
   HostMemory memory(nullptr);
   Workers workers(3, &memory);
-  std::atomic<int> arrived{0};
+  struct Meeting {
+    uint32_t expected;
+    std::atomic<uint32_t> arrived{0};
+  } meeting{workers.width()};
   workers.Run(
-      3,
+      meeting.expected,
       [](void* data, uint32_t) {
-        auto* counter = static_cast<std::atomic<int>*>(data);
-        counter->fetch_add(1);
-        while (counter->load() < 3) std::this_thread::yield();
+        auto* place = static_cast<Meeting*>(data);
+        place->arrived.fetch_add(1);
+        while (place->arrived.load() < place->expected) {
+          std::this_thread::yield();
+        }
       },
-      &arrived);
-  EXPECT_EQ(arrived.load(), 3);
+      &meeting);
+  EXPECT_EQ(meeting.arrived.load(), workers.width());
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 // or a tokenizer that works.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <random>
 
 #include "unit/failing_memory.h"
@@ -18,147 +17,148 @@ Status ParseStatus(const std::string& text) {
   return Tokenizer::Parse(text, "my/tokenizer.json", &memory).status();
 }
 
+struct Spoiled {
+  const char* message;
+  baleen_status code;
+  void (*spoil)(json* file);
+};
+
+const Spoiled kSpoiled[] = {
+    {"not a JSON object", BALEEN_CORRUPT,
+     [](json* f) {
+       *f = {1, 2};
+     }},
+    {"\"model\"", BALEEN_CORRUPT, [](json* f) { f->erase("model"); }},
+    {"\"model.type\"", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"].erase("type"); }},
+    {"type WordPiece, not BPE", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["type"] = "WordPiece"; }},
+    {"\"dropout\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["dropout"] = 0.1; }},
+    {"\"unk_token\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["unk_token"] = "!"; }},
+    {"\"continuing_subword_prefix\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["continuing_subword_prefix"] = "##"; }},
+    {"\"end_of_word_suffix\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["end_of_word_suffix"] = "</w>"; }},
+    {"\"byte_fallback\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["byte_fallback"] = true; }},
+    {"\"ignore_merges\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["ignore_merges"] = true; }},
+    {"normalizes text", BALEEN_UNSUPPORTED,
+     [](json* f) {
+       (*f)["normalizer"] = {{"type", "NFC"}};
+     }},
+    {"normalizes text", BALEEN_UNSUPPORTED,
+     [](json* f) {
+       (*f)["normalizer"]["normalizers"].push_back({{"type", "NFC"}});
+     }},
+    {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
+     [](json* f) { f->erase("pre_tokenizer"); }},
+    {"(step 0)", BALEEN_UNSUPPORTED,
+     [](json* f) {
+       (*f)["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\p{N}";
+     }},
+    {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
+     [](json* f) {
+       (*f)["pre_tokenizer"]["pretokenizers"][1]["behavior"] = "Removed";
+     }},
+    {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
+     [](json* f) {
+       (*f)["pre_tokenizer"]["pretokenizers"][2]["invert"] = true;
+     }},
+    {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
+     [](json* f) {
+       (*f)["pre_tokenizer"]["pretokenizers"][3]["use_regex"] = true;
+     }},
+    {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
+     [](json* f) {
+       (*f)["pre_tokenizer"]["pretokenizers"][3]["add_prefix_space"] = true;
+     }},
+    {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["pre_tokenizer"]["pretokenizers"].erase(3); }},
+    {"\"post_processor\"", BALEEN_UNSUPPORTED,
+     [](json* f) {
+       (*f)["post_processor"] = {{"type", "TemplateProcessing"}};
+     }},
+    {"\"decoder\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["decoder"]["type"] = "Metaspace"; }},
+    {"\"decoder\"", BALEEN_CORRUPT, [](json* f) { f->erase("decoder"); }},
+    {"\"model.vocab\"", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"].erase("vocab"); }},
+    {"\"model.vocab\"", BALEEN_CORRUPT,
+     [](json* f) {
+       (*f)["model"]["vocab"] = {"a", "b"};
+     }},
+    {"token \"!\" an id", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["vocab"]["!"] = 1 << 24; }},
+    {"token \"!\" an id", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["vocab"]["!"] = -3; }},
+    {"token \"!\" an id", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["vocab"]["!"] = 3.5; }},
+    {"token \"!\" an id", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["vocab"]["!"] = "3"; }},
+    {"two tokens the id 4", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["vocab"]["!"] = 4; }},
+    {"an empty token", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["vocab"][""] = 9999; }},
+    {"token of 70000 bytes", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["vocab"][std::string(70000, 'a')] = 9999; }},
+    {"not of bytes", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["vocab"]["a b"] = 9999; }},
+    {"not of bytes", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["model"]["vocab"]["中"] = 9999; }},
+    {"no token for byte 33", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["vocab"].erase("!"); }},
+    {"\"model.merges\"", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"].erase("merges"); }},
+    {"merge 1 is not a pair", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["merges"][1] = "he"; }},
+    {"merge 1 is not a pair", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["merges"][1] = " h"; }},
+    {"merge 1 is not a pair", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["merges"][1] = 7; }},
+    {"merge 1 is not a pair", BALEEN_CORRUPT,
+     [](json* f) {
+       (*f)["model"]["merges"][1] = {"h", "e", "r"};
+     }},
+    {"merge 1 is not a pair", BALEEN_CORRUPT,
+     [](json* f) {
+       (*f)["model"]["merges"][1] = {"h", 1};
+     }},
+    {"merge 1 names an unknown token", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["merges"][1] = "h e e"; }},
+    {"merge 1 names an unknown token", BALEEN_CORRUPT,
+     [](json* f) { (*f)["model"]["merges"][1] = "q #"; }},
+    {"merge 1 names an unknown token", BALEEN_CORRUPT,
+     [](json* f) {
+       (*f)["model"]["merges"][1] = {"中", "e"};
+     }},
+    {"\"added_tokens\"", BALEEN_CORRUPT,
+     [](json* f) { (*f)["added_tokens"] = "none"; }},
+    {"\"added_tokens[].content\"", BALEEN_CORRUPT,
+     [](json* f) { (*f)["added_tokens"][3].erase("content"); }},
+    {"an id that is not below", BALEEN_CORRUPT,
+     [](json* f) { (*f)["added_tokens"][3].erase("id"); }},
+    {"an empty token", BALEEN_CORRUPT,
+     [](json* f) { (*f)["added_tokens"][3]["content"] = ""; }},
+    {"two tokens the id 3", BALEEN_CORRUPT,
+     [](json* f) { (*f)["added_tokens"][3]["id"] = 3; }},
+    {"two tokens the id 1996", BALEEN_CORRUPT,
+     [](json* f) { (*f)["added_tokens"][3]["id"] = 1996; }},
+    {"twice", BALEEN_CORRUPT,
+     [](json* f) {
+       (*f)["added_tokens"][3]["content"] = (*f)["added_tokens"][4]["content"];
+     }},
+    {"\"lstrip\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["added_tokens"][3]["lstrip"] = true; }},
+    {"\"single_word\"", BALEEN_UNSUPPORTED,
+     [](json* f) { (*f)["added_tokens"][3]["single_word"] = true; }},
+};
+
 TEST(TokenizerFileTest, SaysWhatItCannotUse) {
   const json good = json::parse(PocketTokenizerText());
-  const struct {
-    const char* message;
-    baleen_status code;
-    std::function<void(json*)> spoil;
-  } cases[] = {
-      {"not a JSON object", BALEEN_CORRUPT,
-       [](json* f) {
-         *f = {1, 2};
-       }},
-      {"\"model\"", BALEEN_CORRUPT, [](json* f) { f->erase("model"); }},
-      {"\"model.type\"", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"].erase("type"); }},
-      {"type WordPiece, not BPE", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["type"] = "WordPiece"; }},
-      {"\"dropout\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["dropout"] = 0.1; }},
-      {"\"unk_token\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["unk_token"] = "!"; }},
-      {"\"continuing_subword_prefix\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["continuing_subword_prefix"] = "##"; }},
-      {"\"end_of_word_suffix\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["end_of_word_suffix"] = "</w>"; }},
-      {"\"byte_fallback\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["byte_fallback"] = true; }},
-      {"\"ignore_merges\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["ignore_merges"] = true; }},
-      {"normalizes text", BALEEN_UNSUPPORTED,
-       [](json* f) {
-         (*f)["normalizer"] = {{"type", "NFC"}};
-       }},
-      {"normalizes text", BALEEN_UNSUPPORTED,
-       [](json* f) {
-         (*f)["normalizer"]["normalizers"].push_back({{"type", "NFC"}});
-       }},
-      {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
-       [](json* f) { f->erase("pre_tokenizer"); }},
-      {"(step 0)", BALEEN_UNSUPPORTED,
-       [](json* f) {
-         (*f)["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] =
-             "\\p{N}";
-       }},
-      {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
-       [](json* f) {
-         (*f)["pre_tokenizer"]["pretokenizers"][1]["behavior"] = "Removed";
-       }},
-      {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
-       [](json* f) {
-         (*f)["pre_tokenizer"]["pretokenizers"][2]["invert"] = true;
-       }},
-      {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
-       [](json* f) {
-         (*f)["pre_tokenizer"]["pretokenizers"][3]["use_regex"] = true;
-       }},
-      {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
-       [](json* f) {
-         (*f)["pre_tokenizer"]["pretokenizers"][3]["add_prefix_space"] = true;
-       }},
-      {"another \"pre_tokenizer\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["pre_tokenizer"]["pretokenizers"].erase(3); }},
-      {"\"post_processor\"", BALEEN_UNSUPPORTED,
-       [](json* f) {
-         (*f)["post_processor"] = {{"type", "TemplateProcessing"}};
-       }},
-      {"\"decoder\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["decoder"]["type"] = "Metaspace"; }},
-      {"\"decoder\"", BALEEN_CORRUPT, [](json* f) { f->erase("decoder"); }},
-      {"\"model.vocab\"", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"].erase("vocab"); }},
-      {"\"model.vocab\"", BALEEN_CORRUPT,
-       [](json* f) {
-         (*f)["model"]["vocab"] = {"a", "b"};
-       }},
-      {"token \"!\" an id", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["vocab"]["!"] = 1 << 24; }},
-      {"token \"!\" an id", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["vocab"]["!"] = -3; }},
-      {"token \"!\" an id", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["vocab"]["!"] = 3.5; }},
-      {"token \"!\" an id", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["vocab"]["!"] = "3"; }},
-      {"two tokens the id 4", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["vocab"]["!"] = 4; }},
-      {"an empty token", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["vocab"][""] = 9999; }},
-      {"token of 70000 bytes", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["vocab"][std::string(70000, 'a')] = 9999; }},
-      {"not of bytes", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["vocab"]["a b"] = 9999; }},
-      {"not of bytes", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["model"]["vocab"]["中"] = 9999; }},
-      {"no token for byte 33", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["vocab"].erase("!"); }},
-      {"\"model.merges\"", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"].erase("merges"); }},
-      {"merge 1 is not a pair", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["merges"][1] = "he"; }},
-      {"merge 1 is not a pair", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["merges"][1] = " h"; }},
-      {"merge 1 is not a pair", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["merges"][1] = 7; }},
-      {"merge 1 is not a pair", BALEEN_CORRUPT,
-       [](json* f) {
-         (*f)["model"]["merges"][1] = {"h", "e", "r"};
-       }},
-      {"merge 1 is not a pair", BALEEN_CORRUPT,
-       [](json* f) {
-         (*f)["model"]["merges"][1] = {"h", 1};
-       }},
-      {"merge 1 names an unknown token", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["merges"][1] = "h e e"; }},
-      {"merge 1 names an unknown token", BALEEN_CORRUPT,
-       [](json* f) { (*f)["model"]["merges"][1] = "q #"; }},
-      {"merge 1 names an unknown token", BALEEN_CORRUPT,
-       [](json* f) {
-         (*f)["model"]["merges"][1] = {"中", "e"};
-       }},
-      {"\"added_tokens\"", BALEEN_CORRUPT,
-       [](json* f) { (*f)["added_tokens"] = "none"; }},
-      {"\"added_tokens[].content\"", BALEEN_CORRUPT,
-       [](json* f) { (*f)["added_tokens"][3].erase("content"); }},
-      {"an id that is not below", BALEEN_CORRUPT,
-       [](json* f) { (*f)["added_tokens"][3].erase("id"); }},
-      {"an empty token", BALEEN_CORRUPT,
-       [](json* f) { (*f)["added_tokens"][3]["content"] = ""; }},
-      {"two tokens the id 3", BALEEN_CORRUPT,
-       [](json* f) { (*f)["added_tokens"][3]["id"] = 3; }},
-      {"two tokens the id 1996", BALEEN_CORRUPT,
-       [](json* f) { (*f)["added_tokens"][3]["id"] = 1996; }},
-      {"twice", BALEEN_CORRUPT,
-       [](json* f) {
-         (*f)["added_tokens"][3]["content"] =
-             (*f)["added_tokens"][4]["content"];
-       }},
-      {"\"lstrip\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["added_tokens"][3]["lstrip"] = true; }},
-      {"\"single_word\"", BALEEN_UNSUPPORTED,
-       [](json* f) { (*f)["added_tokens"][3]["single_word"] = true; }},
-  };
-  for (const auto& c : cases) {
+  for (const Spoiled& c : kSpoiled) {
     json file = good;
     c.spoil(&file);
     const Status status = ParseStatus(file.dump());
