@@ -26,9 +26,8 @@ class Listener {
         continue;
       }
       text_.clear();
-      const bool stop =
-          filter_.Add({piece.text, static_cast<size_t>(piece.text_size)},
-                      &text_);
+      const bool stop = filter_.Add(
+          {piece.text, static_cast<size_t>(piece.text_size)}, &text_);
       if (!TellAnswer(piece)) return BALEEN_FINISH_CALLBACK;
       if (stop) return BALEEN_FINISH_STOP;
     }
@@ -96,8 +95,8 @@ Status Run(Session* session, const baleen_generation& generation,
     BALEEN_RETURN_IF_ERROR(reply->AddTokens({&token, chosen}));
     if (session->bundle().IsEnd(token)) {
       BALEEN_RETURN_IF_ERROR(reply->Finish());
-      *finish = reply->called_tools() ? BALEEN_FINISH_TOOL_CALL
-                                      : BALEEN_FINISH_END;
+      *finish =
+          reply->called_tools() ? BALEEN_FINISH_TOOL_CALL : BALEEN_FINISH_END;
     }
     const baleen_finish heard = listener->Drain(reply);
     if (heard != BALEEN_FINISH_NONE) *finish = heard;

@@ -66,8 +66,8 @@ Status Session::Write(const SavedHeader& header, unsigned char* bytes) const {
   const uint64_t padding = layout.logits + logits_size;
   std::memset(bytes + padding, 0, layout.state - padding);
   BALEEN_RETURN_IF_ERROR(state_->Save(bytes + layout.state, header.state_size));
-  const uint64_t checksum = ChecksumOf(
-      bytes + sizeof header, layout.checksum - sizeof header);
+  const uint64_t checksum =
+      ChecksumOf(bytes + sizeof header, layout.checksum - sizeof header);
   std::memcpy(bytes + layout.checksum, &checksum, sizeof checksum);
   return Status();
 }
@@ -90,8 +90,7 @@ Status Session::Save(const baleen_save_options& options, void* buffer,
   return Status();
 }
 
-Status Session::SaveFile(const baleen_save_options& options,
-                         const char* path) {
+Status Session::SaveFile(const baleen_save_options& options, const char* path) {
   BALEEN_RETURN_IF_ERROR(CheckSaveOptions(options));
   BALEEN_RETURN_IF_ERROR(FillPutOff());
   const SavedHeader header = DescribeSaved();
@@ -112,8 +111,7 @@ Status Session::SaveFile(const baleen_save_options& options,
 }
 
 Status Session::Load(const void* buffer, size_t size) {
-  return Adopt({static_cast<const unsigned char*>(buffer), size},
-               "the buffer");
+  return Adopt({static_cast<const unsigned char*>(buffer), size}, "the buffer");
 }
 
 Status Session::LoadFile(const char* path) {
@@ -132,10 +130,10 @@ Status Session::CheckSaved(const SavedHeader& header, const char* name) const {
     return Unsupported("%s was saved in another mode than the session's", name);
   }
   if (header.token_count > options_.capacity) {
-    return Status::Error(
-        BALEEN_SESSION_FULL, "%s has %llu tokens, over the capacity %llu", name,
-        static_cast<unsigned long long>(header.token_count),
-        static_cast<unsigned long long>(options_.capacity));
+    return Status::Error(BALEEN_SESSION_FULL,
+                         "%s has %llu tokens, over the capacity %llu", name,
+                         static_cast<unsigned long long>(header.token_count),
+                         static_cast<unsigned long long>(options_.capacity));
   }
   if (header.state_length != header.token_count ||
       (header.logit_count != 0 && header.logit_count != header.vocabulary)) {
@@ -160,11 +158,10 @@ Status Session::Adopt(std::span<const unsigned char> bytes, const char* name) {
   Vector<float> logits(bundle_->info().vocabulary_size, memory);
   std::memcpy(logits.data(), bytes.data() + layout.logits,
               header.logit_count * sizeof(float));
-  BALEEN_ASSIGN_OR_RETURN(StatePointer state,
-                          bundle_->model()->CreateState());
+  BALEEN_ASSIGN_OR_RETURN(StatePointer state, bundle_->model()->CreateState());
   const auto length = static_cast<int64_t>(header.state_length);
-  BALEEN_RETURN_IF_ERROR(state->Load(bytes.data() + layout.state,
-                                     header.state_size, length));
+  BALEEN_RETURN_IF_ERROR(
+      state->Load(bytes.data() + layout.state, header.state_size, length));
   state_ = std::move(state);
   tokens_.swap(tokens);
   logits_.swap(logits);

@@ -30,11 +30,11 @@ using Reply = Handle<baleen_reply>;
 using Tokens = std::vector<baleen_token>;
 
 // EXPECTs that a call succeeded, and shows its message if not.
-#define EXPECT_OK(call)                                               \
-  do {                                                                \
-    baleen_error* const error = &::baleen_test::last_error;           \
-    EXPECT_EQ(call, BALEEN_OK) << ::baleen_test::last_error.message;  \
-    (void)error;                                                      \
+#define EXPECT_OK(call)                                              \
+  do {                                                               \
+    baleen_error* const error = &::baleen_test::last_error;          \
+    EXPECT_EQ(call, BALEEN_OK) << ::baleen_test::last_error.message; \
+    (void)error;                                                     \
   } while (false)
 
 inline baleen_error last_error = {};
@@ -106,8 +106,7 @@ inline void Append(const Session& session, const Tokens& tokens) {
 inline std::vector<float> Logits(const Session& session) {
   const float* logits = nullptr;
   size_t count = 0;
-  EXPECT_OK(baleen_session_logits(session.get(), &logits, &count,
-                                  &last_error));
+  EXPECT_OK(baleen_session_logits(session.get(), &logits, &count, &last_error));
   return {logits, logits + count};
 }
 

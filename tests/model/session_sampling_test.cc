@@ -18,8 +18,8 @@ baleen_sampling Sampling() {
 
 baleen_token Sample(const Session& session, const baleen_sampling& sampling) {
   baleen_token token = -1;
-  EXPECT_OK(baleen_session_sample(session.get(), &sampling, &token,
-                                  &last_error));
+  EXPECT_OK(
+      baleen_session_sample(session.get(), &sampling, &token, &last_error));
   return token;
 }
 
@@ -131,9 +131,8 @@ TEST(Sampling, BiasesEditsAndPenaltiesChangeTheChoice) {
   baleen_sampling penalized = Greedy();
   penalized.repeat_penalty = 1e9f;
   const Tokens tokens = TokensOf(session);
-  EXPECT_EQ(std::count(tokens.begin(), tokens.end(),
-                       Sample(session, penalized)),
-            0);
+  EXPECT_EQ(
+      std::count(tokens.begin(), tokens.end(), Sample(session, penalized)), 0);
 }
 
 TEST(Sampling, RefusesWhatCannotBe) {
@@ -141,9 +140,9 @@ TEST(Sampling, RefusesWhatCannotBe) {
   baleen_token token = -7;
   const auto refused = [&](const baleen_sampling& sampling,
                            const char* member) {
-    EXPECT_EQ(baleen_session_sample(session.get(), &sampling, &token,
-                                    &last_error),
-              BALEEN_INVALID_ARGUMENT);
+    EXPECT_EQ(
+        baleen_session_sample(session.get(), &sampling, &token, &last_error),
+        BALEEN_INVALID_ARGUMENT);
     EXPECT_NE(std::string(last_error.message).find(member), std::string::npos)
         << last_error.message;
     EXPECT_EQ(token, -7);

@@ -129,8 +129,8 @@ TEST(Saving, ChangedBytesAreRefused) {
   }
   for (size_t size = 0; size < good.size();
        size += size < 200 ? 1 : good.size() / 53) {
-    std::vector<unsigned char> bad(
-        good.begin(), good.begin() + static_cast<ptrdiff_t>(size));
+    std::vector<unsigned char> bad(good.begin(),
+                                   good.begin() + static_cast<ptrdiff_t>(size));
     EXPECT_EQ(Load(other, bad), BALEEN_CORRUPT) << "cut to " << size;
   }
   EXPECT_EQ(Logits(other), before);

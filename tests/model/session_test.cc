@@ -106,8 +106,8 @@ TEST_P(SessionTest, SetTokensReusesThePrefix) {
 
   Tokens other = First(prompt, 390);
   other.push_back(prompt[5]);
-  EXPECT_OK(baleen_session_set_tokens(session.get(), other.data(),
-                                      other.size(), &reused, &last_error));
+  EXPECT_OK(baleen_session_set_tokens(session.get(), other.data(), other.size(),
+                                      &reused, &last_error));
   EXPECT_EQ(TokensOf(session), other);
   EXPECT_LE(reused, 390u);
   EXPECT_EQ(Logits(session), Logits(Fresh(other)));
@@ -148,9 +148,8 @@ TEST_P(SessionTest, ScoresAreThoseOfTheLogits) {
   const Tokens prompt = LongPrompt(90);
   const Session session = Fresh();
   std::vector<baleen_token_score> scores(prompt.size());
-  EXPECT_OK(baleen_session_append_scored(session.get(), prompt.data(),
-                                         prompt.size(), scores.data(),
-                                         &last_error));
+  EXPECT_OK(baleen_session_append_scored(
+      session.get(), prompt.data(), prompt.size(), scores.data(), &last_error));
   EXPECT_EQ(scores[0].token, prompt[0]);
   EXPECT_EQ(scores[0].logit, 0.0f);
   EXPECT_EQ(scores[0].log_probability, 0.0f);
@@ -208,8 +207,7 @@ TEST(Session, FullIsFull) {
   const Tokens prompt = LongPrompt(40);
   Append(session, First(prompt, 38));
   const std::vector<float> before = Logits(session);
-  EXPECT_EQ(baleen_session_append(session.get(), prompt.data(), 3,
-                                  &last_error),
+  EXPECT_EQ(baleen_session_append(session.get(), prompt.data(), 3, &last_error),
             BALEEN_SESSION_FULL);
   EXPECT_EQ(Logits(session), before);
   EXPECT_EQ(Generate(session, 2).size(), 2u);
