@@ -32,6 +32,7 @@ namespace baleen::cpu {
   }
 BALEEN_CPU_BLOCKED(mhc_boundary, MhcBoundary)
 BALEEN_CPU_BLOCKED(hc_head, HcHead)
+BALEEN_CPU_BLOCKED(indexer_q, IndexerQ)
 BALEEN_CPU_BLOCKED(compress, Compress)
 BALEEN_CPU_BLOCKED(indexer_score, IndexerScore)
 BALEEN_CPU_BLOCKED(sparse_attn, SparseAttn)
@@ -45,7 +46,6 @@ BALEEN_CPU_BLOCKED(router, Router)
     return kList;                                                     \
   }
 BALEEN_CPU_ONLY_REFERENCE(qkv_post, QkvPost)
-BALEEN_CPU_ONLY_REFERENCE(indexer_q, IndexerQ)
 BALEEN_CPU_ONLY_REFERENCE(step_plan, StepPlan)
 BALEEN_CPU_ONLY_REFERENCE(topk_select, TopkSelect)
 BALEEN_CPU_ONLY_REFERENCE(sample, Sample)

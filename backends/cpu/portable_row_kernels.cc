@@ -15,6 +15,7 @@ using Floats = float __attribute__((vector_size(16)));
 using Ints = int32_t __attribute__((vector_size(16)));
 constexpr int64_t kLanes = 4;
 constexpr int64_t kKeyBlockSize = 64;
+constexpr int kMixRows = 2;
 constexpr int kScoreHeads = 2;
 constexpr int kValueVectors = 2;
 
@@ -82,6 +83,11 @@ inline Floats ScaleByPower(Floats x, Floats power) {
 }
 inline Floats ZeroWhereBelow(Floats value, Floats x, float least) {
   return x < least ? Broadcast(0.0f) : value;
+}
+
+// `below` where x is below the limit, else `above`.
+inline Floats Select(Floats x, float limit, Floats below, Floats above) {
+  return x < limit ? below : above;
 }
 
 inline void UnpackKeys(const uint8_t* packed, uint8_t* codes) {

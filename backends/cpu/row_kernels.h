@@ -33,15 +33,18 @@ struct EndHalfRun {
   int64_t end;
 };
 
-// Heads of one row against a block of keys.
+// Heads of one row against a block of keys.  Rows of keys, queries and sums lie
+// `stride` apart, which is no multiple of 4096 bytes: else the 64 keys that are
+// read at a time would fall on few lines of the cache.
 struct AttendBlock {
   int64_t heads;  // At most kKernelHeads.
   int64_t size;
+  int64_t stride;
   int64_t key_count;    // At most 64.
-  const float* keys;    // [64, size]
-  const float* q;       // [heads, size]
+  const float* keys;    // [64, stride]
+  const float* q;       // [heads, stride]
   float* scores;        // [heads, 64], for the kernel's use.
-  float* sums;          // [heads, size]
+  float* sums;          // [heads, stride]
   float* highest;       // [heads]
   float* denominators;  // [heads]
   float scale;
@@ -71,12 +74,14 @@ struct ScoreQueries {
 struct RowKernels {
   void (*end_half)(const EndHalfRun& run);
 
-  // partial[o] = sum over streams j and elements i below `count` of
-  // fn[o][j * fn_stream_stride + i] * streams[j][i], for o below `outputs` (a
-  // multiple of 4, at most 24); partial[outputs] = sum of squares.
-  void (*mix)(const uint16_t* streams, int64_t stream_stride, const float* fn,
-              int64_t fn_stride, int64_t fn_stream_stride, int64_t outputs,
-              int64_t count, float* partial);
+  // For each of `rows` rows of streams, row_stride apart, and of partial sums,
+  // partial_stride apart: partial[o] = sum over streams j and elements i below
+  // `count` of fn[o][j * fn_stream_stride + i] * streams[j][i], for o below
+  // `outputs` (a multiple of 4); partial[outputs] = sum of squares.
+  void (*mix)(const uint16_t* streams, int64_t rows, int64_t row_stride,
+              int64_t stream_stride, const float* fn, int64_t fn_stride,
+              int64_t fn_stream_stride, int64_t outputs, int64_t count,
+              float* partial, int64_t partial_stride);
 
   // joined[i] = bf16(sum over j of pre[j] * streams[j][i]); returns the sum of
   // their squares.
@@ -87,9 +92,18 @@ struct RowKernels {
   void (*norm)(const float* x, float inverse, const uint16_t* weight,
                int64_t size, uint16_t* out);
 
-  // out[r] = u[r] . gate for `rows` (at most 4) rows.
-  void (*gate)(const uint16_t* gate, const uint16_t* const* u, int64_t rows,
-               int64_t size, float* out);
+  // out[i] = x[i], widened.
+  void (*widen)(const uint16_t* x, int64_t size, float* out);
+
+  // out[r] = u[r] . gate for `rows` (at most 4) rows of u, [rows, size].
+  void (*gate)(const uint16_t* gate, const float* u, int64_t rows, int64_t size,
+               float* out);
+
+  // x = H x / sqrt(size), rounded to bf16 before and after if `round`; then
+  // twice the e2m1 value of each with a power of two for each 32 (`scales`).
+  // REQUIRES: size is a power of two of at least 32.
+  void (*transform)(float* x, int64_t size, bool round, int8_t* twice,
+                    uint8_t* scales);
 
   void (*decode_entry)(const EntryLayout& layout, const uint8_t* entry,
                        float* out);

@@ -5,6 +5,16 @@
 #include <cstdint>
 
 #include "cpu/row_kernels.h"
+#include "numeric/fp4.h"
+#include "numeric/fp8.h"
+
+// For loops over arrays that must become registers, which GCC does not see at
+// -O2 by itself.
+#if defined(__clang__)
+#define BALEEN_UNROLL _Pragma("unroll")
+#else
+#define BALEEN_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 namespace baleen::cpu {
 namespace {
@@ -39,11 +49,14 @@ void EndHalf(const EndHalfRun& run) {
       y = RoundBf16(y);
     }
     Floats before[kKernelStreams];
+    BALEEN_UNROLL
     for (int64_t j = 0; j < kKernelStreams; ++j) {
       before[j] = LoadBf16(run.streams + j * run.stream_stride + i);
     }
+    BALEEN_UNROLL
     for (int64_t k = 0; k < kKernelStreams; ++k) {
       Floats sum = Multiply(Broadcast(run.mix[k]), before[0]);
+      BALEEN_UNROLL
       for (int64_t j = 1; j < kKernelStreams; ++j) {
         sum = MultiplyAdd(Broadcast(run.mix[j * kKernelStreams + k]), before[j],
                           sum);
@@ -57,6 +70,7 @@ void EndHalf(const EndHalfRun& run) {
 void StreamMean(const EndHalfRun& run) {
   for (int64_t i = run.first; i < run.end; i += kLanes) {
     Floats sum = LoadBf16(run.streams + i);
+    BALEEN_UNROLL
     for (int64_t j = 1; j < kKernelStreams; ++j) {
       sum = Add(sum, LoadBf16(run.streams + j * run.stream_stride + i));
     }
@@ -70,40 +84,88 @@ void EndHalfAndMean(const EndHalfRun& run) {
   if (run.mean != nullptr) StreamMean(run);
 }
 
-// Four of Mix's outputs at once.
-void MixFour(const uint16_t* streams, int64_t stream_stride, const float* fn,
-             int64_t fn_stride, int64_t fn_stream_stride, int64_t count,
-             float* partial) {
-  Floats sums[4] = {Broadcast(0.0f), Broadcast(0.0f), Broadcast(0.0f),
-                    Broadcast(0.0f)};
+struct MixRows {
+  const uint16_t* streams;
+  int64_t row_stride;
+  int64_t stream_stride;
+  int64_t fn_stride;
+  int64_t fn_stream_stride;
+  int64_t count;
+  int64_t partial_stride;
+};
+
+// Four outputs of some rows: what is loaded of fn, which lies beyond the first
+// cache, serves all of them.
+template <int kRows>
+void MixFour(const MixRows& in, const float* fn, float* partial) {
+  constexpr int kOutputs = 4;
+  Floats sums[kRows][kOutputs];
+  BALEEN_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    BALEEN_UNROLL
+    for (int o = 0; o < kOutputs; ++o) sums[r][o] = Broadcast(0.0f);
+  }
   for (int64_t j = 0; j < kKernelStreams; ++j) {
-    const uint16_t* stream = streams + j * stream_stride;
-    const float* row = fn + j * fn_stream_stride;
-    for (int64_t i = 0; i < count; i += kLanes) {
-      const Floats x = LoadBf16(stream + i);
-      for (int64_t o = 0; o < 4; ++o) {
-        sums[o] = MultiplyAdd(x, Load(row + o * fn_stride + i), sums[o]);
+    const uint16_t* stream = in.streams + j * in.stream_stride;
+    const float* row = fn + j * in.fn_stream_stride;
+    for (int64_t i = 0; i < in.count; i += kLanes) {
+      Floats weights[kOutputs];
+      BALEEN_UNROLL
+      for (int o = 0; o < kOutputs; ++o) {
+        weights[o] = Load(row + o * in.fn_stride + i);
+      }
+      BALEEN_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const Floats x = LoadBf16(stream + r * in.row_stride + i);
+        BALEEN_UNROLL
+        for (int o = 0; o < kOutputs; ++o) {
+          sums[r][o] = MultiplyAdd(x, weights[o], sums[r][o]);
+        }
       }
     }
   }
-  for (int64_t o = 0; o < 4; ++o) partial[o] = Sum(sums[o]);
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOutputs; ++o) {
+      partial[r * in.partial_stride + o] = Sum(sums[r][o]);
+    }
+  }
 }
 
-void Mix(const uint16_t* streams, int64_t stream_stride, const float* fn,
-         int64_t fn_stride, int64_t fn_stream_stride, int64_t outputs,
-         int64_t count, float* partial) {
-  for (int64_t o = 0; o < outputs; o += 4) {
-    MixFour(streams, stream_stride, fn + o * fn_stride, fn_stride,
-            fn_stream_stride, count, partial + o);
-  }
+float Squares(const MixRows& in, int64_t r) {
   Floats squares[2] = {Broadcast(0.0f), Broadcast(0.0f)};
   for (int64_t j = 0; j < kKernelStreams; ++j) {
-    for (int64_t i = 0; i < count; i += kLanes) {
-      const Floats x = LoadBf16(streams + j * stream_stride + i);
+    const uint16_t* stream =
+        in.streams + r * in.row_stride + j * in.stream_stride;
+    for (int64_t i = 0; i < in.count; i += kLanes) {
+      const Floats x = LoadBf16(stream + i);
       squares[j & 1] = MultiplyAdd(x, x, squares[j & 1]);
     }
   }
-  partial[outputs] = Sum(Add(squares[0], squares[1]));
+  return Sum(Add(squares[0], squares[1]));
+}
+
+void Mix(const uint16_t* streams, int64_t rows, int64_t row_stride,
+         int64_t stream_stride, const float* fn, int64_t fn_stride,
+         int64_t fn_stream_stride, int64_t outputs, int64_t count,
+         float* partial, int64_t partial_stride) {
+  MixRows in = {streams,          row_stride, stream_stride, fn_stride,
+                fn_stream_stride, count,      partial_stride};
+  while (rows > 0) {
+    const int64_t together = rows >= kMixRows ? kMixRows : 1;
+    for (int64_t o = 0; o < outputs; o += 4) {
+      if (together == kMixRows) {
+        MixFour<kMixRows>(in, fn + o * fn_stride, partial + o);
+      } else {
+        MixFour<1>(in, fn + o * fn_stride, partial + o);
+      }
+    }
+    for (int64_t r = 0; r < together; ++r) {
+      partial[r * partial_stride + outputs] = Squares(in, r);
+    }
+    in.streams += together * row_stride;
+    partial += together * partial_stride;
+    rows -= together;
+  }
 }
 
 float Join(const uint16_t* streams, int64_t stream_stride, const float* pre,
@@ -111,6 +173,7 @@ float Join(const uint16_t* streams, int64_t stream_stride, const float* pre,
   Floats squares = Broadcast(0.0f);
   for (int64_t i = 0; i < size; i += kLanes) {
     Floats sum = Multiply(Broadcast(pre[0]), LoadBf16(streams + i));
+    BALEEN_UNROLL
     for (int64_t j = 1; j < kKernelStreams; ++j) {
       sum = MultiplyAdd(Broadcast(pre[j]),
                         LoadBf16(streams + j * stream_stride + i), sum);
@@ -130,32 +193,39 @@ void Norm(const float* x, float inverse, const uint16_t* weight, int64_t size,
   }
 }
 
+void Widen(const uint16_t* x, int64_t size, float* out) {
+  for (int64_t i = 0; i < size; i += kLanes) Store(out + i, LoadBf16(x + i));
+}
+
 template <int kRows>
-void GateRows(const uint16_t* gate, const uint16_t* const* u, int64_t size,
-              float* out) {
+void GateRows(const uint16_t* gate, const float* u, int64_t size, float* out) {
   // Two chains of sums a row, for vectors in turn.
   Floats even[kRows];
   Floats odd[kRows];
+  BALEEN_UNROLL
   for (int r = 0; r < kRows; ++r) even[r] = odd[r] = Broadcast(0.0f);
   int64_t i = 0;
   for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
     const Floats g0 = LoadBf16(gate + i);
     const Floats g1 = LoadBf16(gate + i + kLanes);
+    BALEEN_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      even[r] = MultiplyAdd(LoadBf16(u[r] + i), g0, even[r]);
-      odd[r] = MultiplyAdd(LoadBf16(u[r] + i + kLanes), g1, odd[r]);
+      even[r] = MultiplyAdd(Load(u + r * size + i), g0, even[r]);
+      odd[r] = MultiplyAdd(Load(u + r * size + i + kLanes), g1, odd[r]);
     }
   }
+  BALEEN_UNROLL
   for (int r = 0; r < kRows; ++r) {
     if (i < size) {
-      even[r] = MultiplyAdd(LoadBf16(u[r] + i), LoadBf16(gate + i), even[r]);
+      even[r] =
+          MultiplyAdd(Load(u + r * size + i), LoadBf16(gate + i), even[r]);
     }
     out[r] = Sum(Add(even[r], odd[r]));
   }
 }
 
-void Gate(const uint16_t* gate, const uint16_t* const* u, int64_t rows,
-          int64_t size, float* out) {
+void Gate(const uint16_t* gate, const float* u, int64_t rows, int64_t size,
+          float* out) {
   switch (rows) {
     case 4:
       return GateRows<4>(gate, u, size, out);
@@ -165,6 +235,80 @@ void Gate(const uint16_t* gate, const uint16_t* const* u, int64_t rows,
       return GateRows<2>(gate, u, size, out);
     default:
       return GateRows<1>(gate, u, size, out);
+  }
+}
+
+void RoundRow(float* x, int64_t size) {
+  for (int64_t i = 0; i < size; i += kLanes) {
+    Store(x + i, RoundBf16(Load(x + i)));
+  }
+}
+
+// The butterflies of the transform; the last steps are within a vector.
+void Butterflies(float* x, int64_t size) {
+  for (int64_t half = 1; half < kLanes; half *= 2) {
+    for (int64_t start = 0; start < size; start += 2 * half) {
+      for (int64_t i = start; i < start + half; ++i) {
+        const float a = x[i];
+        const float b = x[i + half];
+        x[i] = a + b;
+        x[i + half] = a - b;
+      }
+    }
+  }
+  for (int64_t half = kLanes; half < size; half *= 2) {
+    for (int64_t start = 0; start < size; start += 2 * half) {
+      for (int64_t i = start; i < start + half; i += kLanes) {
+        const Floats a = Load(x + i);
+        const Floats b = Load(x + i + half);
+        Store(x + i, Add(a, b));
+        Store(x + i + half, Subtract(a, b));
+      }
+    }
+  }
+}
+
+// Twice the nearest e2m1 value of x, which is between -6 and 6.  Values are 0.5
+// apart below 2, 1 below 4, and 2 from there on; ties go to even multiples.
+Floats TwiceFp4(Floats x) {
+  const Floats magnitude = Max(x, Subtract(Broadcast(0.0f), x));
+  const Floats step =
+      Select(magnitude, 2.0f, Broadcast(0.5f),
+             Select(magnitude, 4.0f, Broadcast(1.0f), Broadcast(2.0f)));
+  const Floats inverse =
+      Select(magnitude, 2.0f, Broadcast(2.0f),
+             Select(magnitude, 4.0f, Broadcast(1.0f), Broadcast(0.5f)));
+  const Floats rounded = Multiply(Nearest(Multiply(x, inverse)), step);
+  return Add(rounded, rounded);
+}
+
+void Transform(float* x, int64_t size, bool round, int8_t* twice,
+               uint8_t* scales) {
+  constexpr int64_t kGroup = 32;
+  if (round) RoundRow(x, size);
+  Butterflies(x, size);
+  const Floats norm = Broadcast(
+      static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(size))));
+  for (int64_t i = 0; i < size; i += kLanes) {
+    Store(x + i, Multiply(Load(x + i), norm));
+  }
+  if (round) RoundRow(x, size);
+  for (int64_t first = 0; first < size; first += kGroup) {
+    Floats largest = Broadcast(0.0f);
+    for (int64_t i = first; i < first + kGroup; i += kLanes) {
+      const Floats value = Load(x + i);
+      largest = Max(Max(value, Subtract(Broadcast(0.0f), value)), largest);
+    }
+    const uint8_t scale = Fp4ScaleCode(Highest(largest));
+    scales[first / kGroup] = scale;
+    const Floats inverse = Broadcast(E8m0Inverse(scale));
+    for (int64_t i = first; i < first + kGroup; i += kLanes) {
+      alignas(64) float codes[kLanes];
+      Store(codes, TwiceFp4(Multiply(Load(x + i), inverse)));
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        twice[i + lane] = static_cast<int8_t>(codes[lane]);
+      }
+    }
   }
 }
 
@@ -190,23 +334,31 @@ template <int kHeads>
 void ScoreKeys(const AttendBlock& block, int64_t head, int64_t key) {
   constexpr int kKeys = 4;
   Floats sums[kHeads][kKeys];
+  BALEEN_UNROLL
   for (int h = 0; h < kHeads; ++h) {
+    BALEEN_UNROLL
     for (int k = 0; k < kKeys; ++k) sums[h][k] = Broadcast(0.0f);
   }
-  const float* q = block.q + head * block.size;
-  const float* keys = block.keys + key * block.size;
+  const float* q = block.q + head * block.stride;
+  const float* keys = block.keys + key * block.stride;
   for (int64_t i = 0; i < block.size; i += kLanes) {
     Floats values[kKeys];
-    for (int k = 0; k < kKeys; ++k) values[k] = Load(keys + k * block.size + i);
+    BALEEN_UNROLL
+    for (int k = 0; k < kKeys; ++k)
+      values[k] = Load(keys + k * block.stride + i);
+    BALEEN_UNROLL
     for (int h = 0; h < kHeads; ++h) {
-      const Floats one = Load(q + h * block.size + i);
+      const Floats one = Load(q + h * block.stride + i);
+      BALEEN_UNROLL
       for (int k = 0; k < kKeys; ++k) {
         sums[h][k] = MultiplyAdd(one, values[k], sums[h][k]);
       }
     }
   }
+  BALEEN_UNROLL
   for (int h = 0; h < kHeads; ++h) {
     float* scores = block.scores + (head + h) * kKeyBlockSize + key;
+    BALEEN_UNROLL
     for (int k = 0; k < kKeys; ++k) {
       scores[k] = Sum(sums[h][k]) * block.scale;
     }
@@ -235,40 +387,44 @@ void Weigh(const AttendBlock& block, int64_t head) {
   block.denominators[head] = block.denominators[head] * shrink + Sum(sum);
   block.highest[head] = highest;
   if (shrink == 1.0f) return;
-  float* sums = block.sums + head * block.size;
+  float* sums = block.sums + head * block.stride;
   for (int64_t i = 0; i < block.size; i += kLanes) {
     Store(sums + i, Multiply(Load(sums + i), Broadcast(shrink)));
   }
 }
 
+// Adds weighted keys to elements [i, i + kValueVectors * kLanes) of the sums.
 template <int kHeads>
-void AddValues(const AttendBlock& block, int64_t head) {
-  float* out = block.sums + head * block.size;
+void AddValues(const AttendBlock& block, int64_t head, int64_t i) {
+  float* out = block.sums + head * block.stride + i;
   const float* weights = block.scores + head * kKeyBlockSize;
-  for (int64_t i = 0; i < block.size; i += kValueVectors * kLanes) {
-    Floats sums[kHeads][kValueVectors];
+  Floats sums[kHeads][kValueVectors];
+  BALEEN_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    BALEEN_UNROLL
+    for (int v = 0; v < kValueVectors; ++v) {
+      sums[h][v] = Load(out + h * block.stride + v * kLanes);
+    }
+  }
+  for (int64_t j = 0; j < block.key_count; ++j) {
+    const float* key = block.keys + j * block.stride + i;
+    Floats values[kValueVectors];
+    BALEEN_UNROLL
+    for (int v = 0; v < kValueVectors; ++v) values[v] = Load(key + v * kLanes);
+    BALEEN_UNROLL
     for (int h = 0; h < kHeads; ++h) {
+      const Floats weight = Broadcast(weights[h * kKeyBlockSize + j]);
+      BALEEN_UNROLL
       for (int v = 0; v < kValueVectors; ++v) {
-        sums[h][v] = Load(out + h * block.size + i + v * kLanes);
+        sums[h][v] = MultiplyAdd(weight, values[v], sums[h][v]);
       }
     }
-    for (int64_t j = 0; j < block.key_count; ++j) {
-      const float* key = block.keys + j * block.size + i;
-      Floats values[kValueVectors];
-      for (int v = 0; v < kValueVectors; ++v) {
-        values[v] = Load(key + v * kLanes);
-      }
-      for (int h = 0; h < kHeads; ++h) {
-        const Floats weight = Broadcast(weights[h * kKeyBlockSize + j]);
-        for (int v = 0; v < kValueVectors; ++v) {
-          sums[h][v] = MultiplyAdd(weight, values[v], sums[h][v]);
-        }
-      }
-    }
-    for (int h = 0; h < kHeads; ++h) {
-      for (int v = 0; v < kValueVectors; ++v) {
-        Store(out + h * block.size + i + v * kLanes, sums[h][v]);
-      }
+  }
+  BALEEN_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    BALEEN_UNROLL
+    for (int v = 0; v < kValueVectors; ++v) {
+      Store(out + h * block.stride + v * kLanes, sums[h][v]);
     }
   }
 }
@@ -283,9 +439,12 @@ void Attend(const AttendBlock& block) {
     for (; head < block.heads; ++head) ScoreKeys<1>(block, head, key);
   }
   for (int64_t head = 0; head < block.heads; ++head) Weigh(block, head);
-  int64_t head = 0;
-  for (; head + 4 <= block.heads; head += 4) AddValues<4>(block, head);
-  for (; head < block.heads; ++head) AddValues<1>(block, head);
+  // All heads for some elements, whose part of the keys stays in the cache.
+  for (int64_t i = 0; i < block.size; i += kValueVectors * kLanes) {
+    int64_t head = 0;
+    for (; head + 4 <= block.heads; head += 4) AddValues<4>(block, head, i);
+    for (; head < block.heads; ++head) AddValues<1>(block, head, i);
+  }
 }
 
 void FinishHead(float* sums, float denominator, int64_t size, int64_t rotated,
@@ -337,48 +496,85 @@ void Pool(const float* const* values, const float* const* gates,
 // Largest size of a key.
 constexpr int64_t kMostKeySize = 1024;
 
-void Score(const ScoreQueries& queries, const uint8_t* group, float* scores) {
-  constexpr int64_t kRunBytes = 64;
-  const int64_t runs = queries.size / 8;
+// The keys of a group, unpacked: for each run of 8 elements the even ones of 16
+// keys, then the odd ones, as 2 * e2m1 + 12, which is not negative.
+struct UnpackedKeys {
+  alignas(64) uint8_t codes[kMostKeySize / 8 * 2 * 64];
+  Floats scales[kMostKeySize / 32];  // Of kLanes keys.
+};
+
+// Adds what kHeads heads give the keys from `key` on to their scores.
+template <int kHeads>
+Floats ScoreHeads(const ScoreQueries& queries, const UnpackedKeys& keys,
+                  int64_t key, int64_t head, Floats total) {
+  const int64_t runs = queries.size / 8 * 2;
   const int64_t blocks = queries.size / 32;
-  // For each run of 8 elements the even ones of 16 keys, then the odd ones:
-  // 2 * e2m1 + 12, which is not negative.
-  alignas(64) uint8_t codes[kMostKeySize / 8 * 2 * kRunBytes];
-  for (int64_t run = 0; run < runs; ++run) {
-    UnpackKeys(group + run * kRunBytes, codes + run * 2 * kRunBytes);
-  }
-  const uint8_t* key_scales = group + runs * kRunBytes;
-  for (int64_t key = 0; key < kRowUnit; key += kLanes) {
-    Floats total = Broadcast(0.0f);
-    for (int64_t head = 0; head < queries.heads; ++head) {
-      const int32_t* query = queries.runs + head * runs * 2;
-      Floats product = Broadcast(0.0f);
-      for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t at = head * blocks + block;
-        Ints exact = BroadcastInt(queries.offsets[at]);
-        for (int64_t run = block * 8; run < block * 8 + 8; ++run) {
-          exact =
-              DotBytes(exact, codes + run * kRunBytes + key * 4, query[run]);
-        }
-        // Powers of two: the product with the integer is exact.
-        const Floats scale =
-            Multiply(Broadcast(queries.scales[at]),
-                     LoadPowers(key_scales + block * kRowUnit + key));
-        product = Add(product, Multiply(ToFloats(exact), scale));
+  Floats products[kHeads];
+  BALEEN_UNROLL
+  for (int h = 0; h < kHeads; ++h) products[h] = Broadcast(0.0f);
+  for (int64_t block = 0; block < blocks; ++block) {
+    Ints exact[kHeads];
+    BALEEN_UNROLL
+    for (int h = 0; h < kHeads; ++h) {
+      exact[h] = BroadcastInt(queries.offsets[(head + h) * blocks + block]);
+    }
+    for (int64_t run = block * 8; run < block * 8 + 8; ++run) {
+      const uint8_t* codes = keys.codes + run * 64 + key * 4;
+      BALEEN_UNROLL
+      for (int h = 0; h < kHeads; ++h) {
+        exact[h] =
+            DotBytes(exact[h], codes, queries.runs[(head + h) * runs + run]);
       }
-      if (queries.round) product = RoundBf16(product);
-      product = Multiply(Max(product, Broadcast(0.0f)),
-                         Broadcast(queries.weights[head]));
-      if (queries.round) product = RoundBf16(product);
-      total = Add(total, product);
+    }
+    BALEEN_UNROLL
+    for (int h = 0; h < kHeads; ++h) {
+      // Powers of two: the product with the integer is exact.
+      const Floats scale =
+          Multiply(Broadcast(queries.scales[(head + h) * blocks + block]),
+                   keys.scales[block]);
+      products[h] = Add(products[h], Multiply(ToFloats(exact[h]), scale));
+    }
+  }
+  BALEEN_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    Floats term = products[h];
+    if (queries.round) term = RoundBf16(term);
+    term = Multiply(Max(term, Broadcast(0.0f)),
+                    Broadcast(queries.weights[head + h]));
+    if (queries.round) term = RoundBf16(term);
+    total = Add(total, term);
+  }
+  return total;
+}
+
+void Score(const ScoreQueries& queries, const uint8_t* group, float* scores) {
+  const int64_t runs = queries.size / 8;
+  UnpackedKeys keys;
+  for (int64_t run = 0; run < runs; ++run) {
+    UnpackKeys(group + run * 64, keys.codes + run * 128);
+  }
+  const uint8_t* key_scales = group + runs * 64;
+  for (int64_t key = 0; key < kRowUnit; key += kLanes) {
+    for (int64_t block = 0; block < queries.size / 32; ++block) {
+      keys.scales[block] = LoadPowers(key_scales + block * kRowUnit + key);
+    }
+    Floats total = Broadcast(0.0f);
+    int64_t head = 0;
+    for (; head + 4 <= queries.heads; head += 4) {
+      total = ScoreHeads<4>(queries, keys, key, head, total);
+    }
+    for (; head < queries.heads; ++head) {
+      total = ScoreHeads<1>(queries, keys, key, head, total);
     }
     Store(scores + key, queries.round ? RoundBf16(total) : total);
   }
 }
 
 constexpr RowKernels kKernels = {
-    EndHalfAndMean, Mix,    Join,       Norm, Gate,
+    EndHalfAndMean, Mix,    Join,       Norm, Widen, Gate, Transform,
     DecodeEntryRow, Attend, FinishHead, Pool, Score};
 
 }  // namespace
 }  // namespace baleen::cpu
+
+#undef BALEEN_UNROLL

@@ -27,8 +27,8 @@ void HeadRow(const RowKernels& kernels, const baleen_hc_head_args& args,
   const int64_t row =
       static_cast<const int32_t*>(args.common.batch->outputs->data)[output];
   for (int64_t chunk = 0; chunk < StreamChunks(size); ++chunk) {
-    MixChunk(kernels, args, row, chunk,
-             memory.partials + chunk * kPartialFloats);
+    MixChunk(kernels, args, row, 1, chunk,
+             memory.partials + chunk * kPartialFloats, 0);
   }
   float mixes[kMostMixes];
   float pre[kKernelStreams];

@@ -71,16 +71,18 @@ void EndHalfChunk(const RowKernels& kernels, const Args& args, int64_t row,
   kernels.end_half(run);
 }
 
+// Partial sums of a chunk of some rows, partial_stride apart.
 template <typename Args>
 void MixChunk(const RowKernels& kernels, const Args& args, int64_t row,
-              int64_t chunk, float* partial) {
+              int64_t rows, int64_t chunk, float* partial,
+              int64_t partial_stride) {
   const int64_t size = args.streams->size[2];
   const int64_t first = chunk * kStreamChunk;
-  kernels.mix(RowOf<const uint16_t>(*args.streams, row) + first,
-              args.streams->stride[1],
+  kernels.mix(RowOf<const uint16_t>(*args.streams, row) + first, rows,
+              args.streams->stride[0], args.streams->stride[1],
               static_cast<const float*>(args.fn->data) + first,
               args.fn->stride[0], size, args.fn->size[0],
-              std::min(size - first, kStreamChunk), partial);
+              std::min(size - first, kStreamChunk), partial, partial_stride);
 }
 
 // The mixes of a row from the partial sums of its chunks.

@@ -34,10 +34,14 @@ struct Memory {
   uint16_t* u;      // [D]
 };
 
+// A chunk of rows [row, row + rows).
 void Chunk(const RowKernels& kernels, const baleen_mhc_boundary_args& args,
-           int64_t row, int64_t chunk, float* partials) {
-  EndHalfChunk(kernels, args, row, chunk);
-  MixChunk(kernels, args, row, chunk, partials + chunk * kPartialFloats);
+           int64_t row, int64_t rows, int64_t chunk, float* partials) {
+  for (int64_t r = row; r < row + rows; ++r) {
+    EndHalfChunk(kernels, args, r, chunk);
+  }
+  MixChunk(kernels, args, row, rows, chunk, partials + chunk * kPartialFloats,
+           StreamChunks(args.streams->size[2]) * kPartialFloats);
 }
 
 void Finish(const RowKernels& kernels, const baleen_mhc_boundary_args& args,
@@ -74,10 +78,8 @@ baleen_status MhcBoundaryBlocked(const Queue& queue,
   const int64_t row_floats = chunks * kPartialFloats;
   if (rows <= kRowsTogether) {
     const Memory shared(args, static_cast<uint8_t*>(args.common.scratch));
-    ParallelFor(queue, rows * chunks, [&](int64_t i) {
-      const int64_t row = i / chunks;
-      Chunk(kKernels, args, row, i % chunks,
-            shared.partials + row * row_floats);
+    ParallelFor(queue, rows == 0 ? 0 : chunks, [&](int64_t chunk) {
+      Chunk(kKernels, args, 0, rows, chunk, shared.partials);
     });
     for (int64_t row = 0; row < rows; ++row) {
       Finish(kKernels, args, row, shared.partials + row * row_floats, shared);
@@ -91,10 +93,7 @@ baleen_status MhcBoundaryBlocked(const Queue& queue,
             const int64_t first = group * kRowsTogether;
             const int64_t count = std::min(rows - first, kRowsTogether);
             for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-              for (int64_t r = 0; r < count; ++r) {
-                Chunk(kKernels, args, first + r, chunk,
-                      memory.partials + r * row_floats);
-              }
+              Chunk(kKernels, args, first, count, chunk, memory.partials);
             }
             for (int64_t r = 0; r < count; ++r) {
               Finish(kKernels, args, first + r,

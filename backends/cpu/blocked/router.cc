@@ -10,17 +10,27 @@ namespace baleen::cpu {
 namespace {
 
 constexpr int64_t kRowsTogether = 4;
-// A run of experts that a thread takes; 128 KB of V4-Flash's gate.
-constexpr int64_t kExpertsTogether = 16;
+// A run of experts that a thread takes; 256 KB of V4-Flash's gate.
+constexpr int64_t kExpertsTogether = 32;
 
-// scores[r][e] of some rows for experts [first, end).
-void ScoreExperts(const RowKernels& kernels, const baleen_router_args& args,
-                  int64_t row, int64_t rows, int64_t first, int64_t end,
-                  float* scores) {
-  const uint16_t* u[kRowsTogether];
+// The rows, widened.
+int64_t RowBytes(const baleen_router_args& args) {
+  return kRowsTogether * args.u->size[1] * static_cast<int64_t>(sizeof(float));
+}
+
+// `rows` rows from `row` on, widened, to `u`.
+void WidenRows(const RowKernels& kernels, const baleen_router_args& args,
+               int64_t row, int64_t rows, float* u) {
+  const int64_t size = args.u->size[1];
   for (int64_t r = 0; r < rows; ++r) {
-    u[r] = RowOf<const uint16_t>(*args.u, row + r);
+    kernels.widen(RowOf<const uint16_t>(*args.u, row + r), size, u + r * size);
   }
+}
+
+// Their scores for experts [first, end).
+void ScoreExperts(const RowKernels& kernels, const baleen_router_args& args,
+                  const float* u, int64_t row, int64_t rows, int64_t first,
+                  int64_t end, float* scores) {
   for (int64_t expert = first; expert < end; ++expert) {
     float products[kRowsTogether];
     kernels.gate(RowOf<const uint16_t>(*args.gate, expert), u, rows,
@@ -32,12 +42,39 @@ void ScoreExperts(const RowKernels& kernels, const baleen_router_args& args,
 }
 
 void RouteByTable(const RowKernels& kernels, const baleen_router_args& args,
-                  int64_t row, float* scores) {
+                  int64_t row, float* u, float* scores) {
   TableExperts(args, row);
+  WidenRows(kernels, args, row, 1, u);
   const int32_t* experts = RowOf<int32_t>(*args.experts, row);
   for (int64_t i = 0; i < args.experts->size[1]; ++i) {
-    ScoreExperts(kernels, args, row, 1, experts[i], experts[i] + 1, scores);
+    ScoreExperts(kernels, args, u, row, 1, experts[i], experts[i] + 1, scores);
   }
+}
+
+void RouteByScore(const Queue& queue, const RowKernels& kernels,
+                  const baleen_router_args& args, int64_t rows, float* scores,
+                  void* memory) {
+  const int64_t experts = args.gate->size[0];
+  const int64_t runs = (experts + kExpertsTogether - 1) / kExpertsTogether;
+  const int64_t groups = (rows + kRowsTogether - 1) / kRowsTogether;
+  ForRows(queue, memory, groups * runs, RowBytes(args),
+          [&](int64_t i, uint8_t* run_memory) {
+            const int64_t row = i / runs * kRowsTogether;
+            const int64_t count = std::min(rows - row, kRowsTogether);
+            const int64_t first = i % runs * kExpertsTogether;
+            const int64_t end = std::min(first + kExpertsTogether, experts);
+            float* u = reinterpret_cast<float*>(run_memory);
+            WidenRows(kernels, args, row, count, u);
+            ScoreExperts(kernels, args, u, row, count, first, end, scores);
+          });
+  ParallelFor(queue, rows, [&](int64_t row) {
+    ChooseExperts(args, row, scores + row * experts);
+  });
+}
+
+int64_t ScoreBytes(const baleen_router_args& args) {
+  return AlignScratch(args.u->size[0] * args.gate->size[0] *
+                      static_cast<int64_t>(sizeof(float)));
 }
 
 }  // namespace
@@ -53,38 +90,32 @@ template <const RowKernels& kKernels>
 baleen_status RouterBlocked(const Queue& queue,
                             const baleen_router_args& args) {
   const int64_t rows = RowsOf(args.common, args.u->size[0]);
-  const int64_t experts = args.gate->size[0];
   float* scores = static_cast<float*>(args.common.scratch);
+  uint8_t* memory =
+      static_cast<uint8_t*>(args.common.scratch) + ScoreBytes(args);
   if (args.table == nullptr) {
-    const int64_t runs = (experts + kExpertsTogether - 1) / kExpertsTogether;
-    const int64_t groups = (rows + kRowsTogether - 1) / kRowsTogether;
-    ParallelFor(queue, groups * runs, [&](int64_t i) {
-      const int64_t row = i / runs * kRowsTogether;
-      const int64_t first = i % runs * kExpertsTogether;
-      ScoreExperts(kKernels, args, row, std::min(rows - row, kRowsTogether),
-                   first, std::min(first + kExpertsTogether, experts), scores);
-    });
+    RouteByScore(queue, kKernels, args, rows, scores, memory);
+  } else {
+    ForRows(queue, memory, rows, RowBytes(args),
+            [&](int64_t row, uint8_t* run_memory) {
+              RouteByTable(kKernels, args, row,
+                           reinterpret_cast<float*>(run_memory), scores);
+            });
   }
-  ParallelRanges(queue, rows, kRowsTogether, [&](int64_t first, int64_t end) {
-    for (int64_t row = first; row < end; ++row) {
-      float* row_scores = scores + row * experts;
-      if (args.table != nullptr) {
-        RouteByTable(kKernels, args, row, scores);
-      } else {
-        ChooseExperts(args, row, row_scores);
-      }
-      WeighExperts(args, row, row_scores);
-    }
+  ParallelFor(queue, rows, [&](int64_t row) {
+    WeighExperts(args, row, scores + row * args.gate->size[0]);
   });
   return BALEEN_OK;
 }
 
 void RouterBlockedNeeds(const Device&, const baleen_router_args& args,
                         baleen_op_needs* needs) {
-  needs->launches = args.table == nullptr ? 2 : 1;
-  needs->scratch_bytes =
-      static_cast<uint64_t>(args.u->size[0] * args.gate->size[0] *
-                            static_cast<int64_t>(sizeof(float)));
+  const int64_t rows = args.u->size[0];
+  const int64_t runs =
+      (args.gate->size[0] + kExpertsTogether - 1) / kExpertsTogether;
+  needs->launches = args.table == nullptr ? 3 : 2;
+  needs->scratch_bytes = static_cast<uint64_t>(ScoreBytes(args)) +
+                         RowRunScratch(rows * runs, RowBytes(args));
 }
 
 BALEEN_CPU_INSTANTIATE(router, Router)

@@ -19,6 +19,7 @@ namespace baleen::cpu {
 
 BALEEN_CPU_BLOCKED(mhc_boundary, MhcBoundary)
 BALEEN_CPU_BLOCKED(hc_head, HcHead)
+BALEEN_CPU_BLOCKED(indexer_q, IndexerQ)
 BALEEN_CPU_BLOCKED(compress, Compress)
 BALEEN_CPU_BLOCKED(indexer_score, IndexerScore)
 BALEEN_CPU_BLOCKED(sparse_attn, SparseAttn)

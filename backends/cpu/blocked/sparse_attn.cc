@@ -15,46 +15,48 @@
 namespace baleen::cpu {
 namespace {
 
+// Rows lie a cache line further apart than they are long; see row_kernels.h.
+int64_t StrideOf(int64_t size) { return size + kRowUnit; }
+
 struct Memory {
   Memory(int64_t size, uint8_t* memory)
       : keys(reinterpret_cast<float*>(memory)),
-        q(keys + kKeyBlock * size),
-        sums(q + kKernelHeads * size),
-        scores(sums + kKernelHeads * size),
+        q(keys + kKeyBlock * StrideOf(size)),
+        sums(q + kKernelHeads * StrideOf(size)),
+        scores(sums + kKernelHeads * StrideOf(size)),
         highest(scores + kKernelHeads * kKeyBlock),
         denominators(highest + kKernelHeads) {}
 
   static int64_t Bytes(int64_t size) {
-    return ((kKeyBlock + 2 * kKernelHeads) * size +
+    return ((kKeyBlock + 2 * kKernelHeads) * StrideOf(size) +
             kKernelHeads * (kKeyBlock + 2)) *
            static_cast<int64_t>(sizeof(float));
   }
 
-  float* keys;          // [kKeyBlock, K]
-  float* q;             // [kKernelHeads, K]
-  float* sums;          // [kKernelHeads, K]
+  float* keys;          // [kKeyBlock, stride]
+  float* q;             // [kKernelHeads, stride]
+  float* sums;          // [kKernelHeads, stride]
   float* scores;        // [kKernelHeads, kKeyBlock]
   float* highest;       // [kKernelHeads]
   float* denominators;  // [kKernelHeads]
 };
 
-AttendBlock Start(const baleen_sparse_attn_args& args, int64_t row,
+AttendBlock Start(const RowKernels& kernels,
+                  const baleen_sparse_attn_args& args, int64_t row,
                   int64_t head, const Memory& memory) {
   const int64_t size = args.q->size[2];
+  const int64_t stride = StrideOf(size);
   const int64_t heads = std::min(args.q->size[1] - head, kKernelHeads);
   for (int64_t h = 0; h < heads; ++h) {
-    const uint16_t* q = RowOf<const uint16_t>(*args.q, row, head + h);
-    for (int64_t i = 0; i < size; ++i) {
-      memory.q[h * size + i] = Bf16ToFloat(q[i]);
-    }
+    kernels.widen(RowOf<const uint16_t>(*args.q, row, head + h), size,
+                  memory.q + h * stride);
   }
-  std::fill(memory.sums, memory.sums + heads * size, 0.0f);
-  std::fill(memory.denominators, memory.denominators + heads, 0.0f);
   std::fill(memory.highest, memory.highest + heads,
             -std::numeric_limits<float>::infinity());
   AttendBlock block = {};
   block.heads = heads;
   block.size = size;
+  block.stride = stride;
   block.keys = memory.keys;
   block.q = memory.q;
   block.scores = memory.scores;
@@ -72,21 +74,27 @@ void AttendHeads(const RowKernels& kernels, const baleen_sparse_attn_args& args,
   const baleen_state_shape& shape = args.state->shape;
   const EntryLayout layout = {PlainSize(shape), shape.rope_size,
                               EntryScaleOffset(shape)};
-  AttendBlock block = Start(args, row, head, memory);
+  AttendBlock block = Start(kernels, args, row, head, memory);
   const RowKeys keys(args, batch, row);
-  for (int64_t first = 0; first < keys.count(); first += kKeyBlock) {
-    block.key_count = std::min(kKeyBlock, keys.count() - first);
-    for (int64_t j = 0; j < block.key_count; ++j) {
-      kernels.decode_entry(layout, keys.At(first + j),
-                           memory.keys + j * block.size);
+  // Reference mode rounds the weights of keys against the largest score of all,
+  // so a first sweep finds it.
+  for (int sweep = block.round ? 0 : 1; sweep < 2; ++sweep) {
+    std::fill(memory.sums, memory.sums + block.heads * block.stride, 0.0f);
+    std::fill(memory.denominators, memory.denominators + block.heads, 0.0f);
+    for (int64_t first = 0; first < keys.count(); first += kKeyBlock) {
+      block.key_count = std::min(kKeyBlock, keys.count() - first);
+      for (int64_t j = 0; j < block.key_count; ++j) {
+        kernels.decode_entry(layout, keys.At(first + j),
+                             memory.keys + j * block.stride);
+      }
+      kernels.attend(block);
     }
-    kernels.attend(block);
   }
   const RopeRow rope = RopeAt(*args.rope, batch.positions[row]);
   for (int64_t h = 0; h < block.heads; ++h) {
     const float sink = static_cast<const float*>(args.sink->data)[head + h];
     kernels.finish_head(
-        memory.sums + h * block.size,
+        memory.sums + h * block.stride,
         memory.denominators[h] + std::exp(sink - memory.highest[h]), block.size,
         shape.rope_size, rope.cosines, rope.sines, block.round,
         HeadOut(args, row, head + h));

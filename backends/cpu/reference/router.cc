@@ -69,19 +69,21 @@ void ChooseExperts(const baleen_router_args& args, int64_t row,
                    const float* scores) {
   const float* bias = static_cast<const float*>(args.bias->data);
   int32_t* experts = RowOf<int32_t>(*args.experts, row);
-  const int64_t count = args.gate->size[0];
-  for (int64_t i = 0; i < args.experts->size[1]; ++i) {
-    int32_t best = -1;
-    float highest = 0;
-    for (int32_t expert = 0; expert < count; ++expert) {
-      if (std::find(experts, experts + i, expert) != experts + i) continue;
-      const float score = scores[expert] + bias[expert];
-      if (best >= 0 && !(score > highest)) continue;
-      best = expert;
-      // NaN is lower than any number, so that it is chosen last.
-      highest = score == score ? score : -INFINITY;
+  const int64_t wanted = args.experts->size[1];
+  // Lower than any number, so that NaN is chosen last.
+  const auto biased = [&](int32_t expert) {
+    const float score = scores[expert] + bias[expert];
+    return score == score ? score : -INFINITY;
+  };
+  for (int32_t expert = 0; expert < args.gate->size[0]; ++expert) {
+    // Moves up from the end of the list, past those that are lower.
+    const float score = biased(expert);
+    int64_t place = std::min<int64_t>(expert, wanted);
+    while (place > 0 && score > biased(experts[place - 1])) {
+      if (place < wanted) experts[place] = experts[place - 1];
+      --place;
     }
-    experts[i] = best;
+    if (place < wanted) experts[place] = expert;
   }
 }
 

@@ -11,6 +11,7 @@ using Ints = __m256i;
 constexpr int64_t kLanes = 8;
 constexpr int64_t kKeyBlockSize = 64;
 // Registers for 8 sums at a time, of the 16 there are.
+constexpr int kMixRows = 2;
 constexpr int kScoreHeads = 2;
 constexpr int kValueVectors = 2;
 
@@ -118,6 +119,12 @@ inline Floats ScaleByPower(Floats x, Floats power) {
 inline Floats ZeroWhereBelow(Floats value, Floats x, float least) {
   const Floats below = _mm256_cmp_ps(x, _mm256_set1_ps(least), _CMP_LT_OQ);
   return _mm256_andnot_ps(below, value);
+}
+
+// `below` where x is below the limit, else `above`.
+inline Floats Select(Floats x, float limit, Floats below, Floats above) {
+  return _mm256_blendv_ps(above, below,
+                          _mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_LT_OQ));
 }
 
 // 64 bytes of codes to the low halves, then the high halves, as 2 * e2m1 + 12.

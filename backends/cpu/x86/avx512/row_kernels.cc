@@ -11,6 +11,7 @@ using Ints = __m512i;
 constexpr int64_t kLanes = 16;
 constexpr int64_t kKeyBlockSize = 64;
 // Registers for 16 sums at a time, of the 32 there are.
+constexpr int kMixRows = 4;
 constexpr int kScoreHeads = 4;
 constexpr int kValueVectors = 4;
 
@@ -124,6 +125,12 @@ inline Floats ZeroWhereBelow(Floats value, Floats x, float least) {
   const __mmask16 below =
       _mm512_cmp_ps_mask(x, _mm512_set1_ps(least), _CMP_LT_OQ);
   return _mm512_mask_blend_ps(below, value, _mm512_setzero_ps());
+}
+
+// `below` where x is below the limit, else `above`.
+inline Floats Select(Floats x, float limit, Floats below, Floats above) {
+  return _mm512_mask_blend_ps(
+      _mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_LT_OQ), above, below);
 }
 
 // 64 bytes of codes to the low halves, then the high halves, as 2 * e2m1 + 12.
