@@ -1,4 +1,4 @@
-// The library's own threads for parallel loops, used where the host brings none.
+// The library's own threads for parallel loops, where the host brings none.
 //
 // A fork-join pool: the caller takes part, helpers spin briefly for the next
 // loop and then sleep.  One loop runs at a time; a caller that finds the pool

@@ -1,7 +1,7 @@
 // Finds the names of added tokens ("<｜User｜>") in a text, leftmost-longest.
 //
-// The names are kept sorted: those that begin like the text at hand are a range,
-// which every further byte narrows.  Of 1,283 names two bytes begin one, so the
+// The names are kept sorted: those that begin like the text at hand are a
+// range, which every further byte narrows.  Of 1,283 names two bytes begin one, so the
 // rest of a text is passed by at one table look-up a byte.
 #pragma once
 

@@ -1,9 +1,9 @@
-// A hash table of numbers below 2^24 - 1: ids of tokens by their bytes, ranks of
-// merges by their pairs.  What a number stands for lies elsewhere.
+// A hash table of numbers below 2^24 - 1: ids of tokens by their bytes, ranks
+// of merges by their pairs.  What a number stands for lies elsewhere.
 //
 // A slot is 8 bits of the hash and the number, so the tables of the official
 // tokenizer are 1 MB each and stay in a processor's second cache; with the keys
-// in the slots they were 2 and 4 MB, and reading the file took a quarter longer.
+// in the slots they were 2 and 4 MB, and reading the file took a quarter more.
 // Eight bits keep most strangers from being looked at.
 #pragma once
 

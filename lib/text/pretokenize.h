@@ -3,11 +3,11 @@
 // The checkpoint describes this by three regular expressions, each applied to
 // what the ones before left.  A scanner by hand does all three in one pass: the
 // expressions need look-ahead, which rules out linear-time engines, and
-// backtracking ones are slow and can be made quadratic.  Here every character is
-// looked at a fixed number of times at most.
+// backtracking ones are slow and can be made quadratic.  Here every character
+// is looked at a fixed number of times at most.
 //
-// Bytes that are not UTF-8 are characters of their own, of class "other", so any
-// text is cut into pieces that make it up again.
+// Bytes that are not UTF-8 are characters of their own, of class "other", so
+// any text is cut into pieces that make it up again.
 #pragma once
 
 #include <array>

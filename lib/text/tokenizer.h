@@ -43,8 +43,8 @@ class Tokenizer {
   // people read.  REQUIRES: a known token.
   void Decode(baleen_token token, bool special, String* text) const;
 
-  // The token with exactly this name (an added token's content, or the one whose
-  // bytes these are), or -1.
+  // The token with exactly this name (an added token's content, or the one
+  // whose bytes these are), or -1.
   baleen_token Find(std::string_view name) const;
 
   // Ids are 0 .. size() - 1; not all of them need be known.
@@ -53,7 +53,7 @@ class Tokenizer {
   // True for added tokens: those with names rather than bytes.
   bool IsAdded(baleen_token token) const;
   // The file's flag "special" of an added token.  It is false of "<think>" and
-  // other tags that only V4's own templates write, so it says less than IsAdded.
+  // other tags that only V4's templates write, so it says less than IsAdded.
   bool IsSpecial(baleen_token token) const;
 
  private:

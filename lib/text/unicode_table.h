@@ -1,8 +1,9 @@
 // The classes of Unicode 14 that the tokenizer's regular expressions speak of.
 //
-// Fixed at that version on purpose: a newer one would split texts otherwise than
-// the model was trained on.  16 KB in three levels (a flat table of nibbles
-// would take 544); lib/text/make_unicode_table.py writes it from the golden data.
+// Fixed at that version on purpose: a newer one would split texts otherwise
+// than the model was trained on.  16 KB in three levels (a flat table of
+// nibbles would take 544); lib/text/make_unicode_table.py writes it from the
+// golden data.
 #pragma once
 
 #include <cstdint>

@@ -31,8 +31,8 @@ class Vocabulary {
   explicit Vocabulary(Memory* memory)
       : tokens_(memory), bytes_(memory), ids_(memory) {}
 
-  // Makes room for finding `count` tokens by their bytes.  REQUIRES: called once,
-  // first.
+  // Makes room for finding `count` tokens by their bytes.  REQUIRES: called
+  // once, first.
   void Reserve(size_t count, size_t byte_count);
 
   // REQUIRES: 0 <= id < kIdLimit, not known; bytes.size() <= kLengthLimit

@@ -1,5 +1,5 @@
 // Hostile JSON.  Whatever is accepted must hold together: every value lies in
-// the text, its source is that value again, and members are found by their keys.
+// the text, its source is that value again, and keys find their members.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

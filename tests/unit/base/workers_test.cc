@@ -1,5 +1,5 @@
-// Loops on several threads: every index once, whoever calls, from wherever.  Run
-// under the thread sanitizer too.
+// Loops on several threads: every index once, whoever calls, from wherever.
+// The thread sanitizer runs this too.
 #include "base/workers.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // Merging against its definition, written plainly in tokenizer_test_data.h: on
-// every token of the official vocabulary, and on random small vocabularies, some
-// of which no training would make.
+// every token of the official vocabulary, and on random small vocabularies,
+// some of which no training would make.
 #include "text/bpe.h"
 
 #include <gtest/gtest.h>

@@ -3,7 +3,7 @@
 // Oniguruma 6.9.8 is; others know another Unicode.
 #include <gtest/gtest.h>
 
-// GoogleTest brings the system's <regex.h>, which has a struct of this name too.
+// GoogleTest brings the system's <regex.h>, with a struct of the same name.
 #define ONIG_ESCAPE_REGEX_T_COLLISION
 #define re_registers OnigRegisters
 #include <oniguruma.h>

@@ -1,5 +1,5 @@
-// The scanner against pieces that Oniguruma cut, and its class table against the
-// classes measured in Oniguruma.
+// The scanner against pieces that Oniguruma cut, and its class table against
+// the classes measured in Oniguruma.
 #include "text/pretokenize.h"
 
 #include <gtest/gtest.h>

@@ -189,7 +189,7 @@ TEST(TokenizerTest, PocketModelsTextComesBack) {
 }
 
 // Texts that make quadratic tokenizers take hours.  A million letters are one
-// piece; were the work more than nearly linear, this test would run out of time.
+// piece; were the work more than nearly linear, the test would run out of time.
 TEST(TokenizerTest, LongMonotonousTextsAreNoBurden) {
   const Tokenizer& tokenizer = OfficialTokenizer();
   const char* units[] = {"a",    " ",        "1",    "\n",
