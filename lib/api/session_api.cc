@@ -58,7 +58,6 @@ Status GenerateWithReply(Session& session, const Generation& read,
 
 using baleen::FromHandle;
 using baleen::Guard;
-using baleen::GuardValue;
 using baleen::ModelBundle;
 using baleen::Owned;
 using baleen::Ref;

@@ -159,13 +159,14 @@ Status Session::Compute(std::span<const baleen_token> tokens) {
     const std::span<const baleen_token> rows =
         from.subspan(static_cast<size_t>(offset), static_cast<size_t>(count));
     const bool last = replay_from_ + count == end;
+    const bool wanted = last && !bundle_->shapes_only();
     BALEEN_RETURN_IF_ERROR(
-        RunRows(rows, replay_from_, last ? 1 : 0, logits_.data()));
+        RunRows(rows, replay_from_, wanted ? 1 : 0, logits_.data()));
     if (!old) {
       tokens_.insert(tokens_.end(), rows.begin(), rows.end());
       stats_.prompt_tokens += rows.size();
     }
-    logits_valid_ = last;
+    logits_valid_ = wanted;
     if (total > 1) {  // Not for a token that Step has chosen.
       BALEEN_RETURN_IF_ERROR(
           ReportProgress(static_cast<uint64_t>(replay_from_ - first), total));
@@ -176,6 +177,10 @@ Status Session::Compute(std::span<const baleen_token> tokens) {
 
 Status Session::ComputeLogits() {
   if (logits_valid_) return Status();
+  if (bundle_->shapes_only()) {
+    return Unsupported(
+        "the model was loaded for its shapes only, so there are no logits");
+  }
   if (tokens_.empty()) {
     return NotFound("the session is empty, so nothing follows from it");
   }

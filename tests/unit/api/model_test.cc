@@ -41,6 +41,9 @@ class PocketCopy {
     fs::create_directories((path_ / file).parent_path());
     std::ofstream(path_ / file, std::ios::binary) << text;
   }
+  void Take(const std::string& from, const char* file) {
+    fs::copy_file(from, path_ / file, fs::copy_options::overwrite_existing);
+  }
   // Overwrites the last bytes of a file.
   void WriteAtEnd(const char* file, const std::string& bytes) {
     std::fstream stream(path_ / file,
@@ -411,6 +414,56 @@ TEST_F(ModelTest, AConfigurationAloneIsEnoughForAPlan) {
   EXPECT_GT(imagined.weights_mapped + 100000, real.weights_mapped);
   imagined.weights_mapped = real.weights_mapped;
   EXPECT_TRUE(SamePlan(imagined, real));
+}
+
+// What each token of V4-Flash takes, by its layers (model.md §15): 21 CSA layers
+// keep an entry and a key for 4 tokens, 20 HCA layers an entry for 128.
+constexpr double kFlashBytesPerToken = 21 * (584 + 68) / 4.0 + 20 * 584 / 128.0;
+
+TEST_F(ModelTest, AMillionTokensOfAPublishedModelArePlanned) {
+  const std::string folder = BALEEN_TEST_DATA "/configs/";
+  PocketCopy copy;
+  for (const char* file :
+       {"generation_config.json", "model.safetensors", "tokenizer.json"}) {
+    copy.Remove(file);
+  }
+  copy.Take(folder + "DeepSeek-V4-Flash.config.json", "config.json");
+  const ModelPointer model = Load(copy.path(), BALEEN_MODEL_SHAPES_ONLY);
+  ASSERT_EQ(status_, BALEEN_OK) << error_.message;
+  EXPECT_EQ(Info(model).layer_count, 43u);
+  uint64_t bytes[2] = {};
+  const uint64_t capacities[2] = {1 << 16, 1 << 20};
+  for (int i = 0; i < 2; ++i) {
+    baleen_session_options options = SessionOptions();
+    options.capacity = capacities[i];
+    baleen_memory_plan plan = EmptyPlan();
+    ASSERT_EQ(baleen_model_plan(model.get(), &options, &plan, &error_),
+              BALEEN_OK)
+        << error_.message;
+    bytes[i] = plan.session_host;
+  }
+  EXPECT_NEAR(static_cast<double>(bytes[1] - bytes[0]) /
+                  static_cast<double>(capacities[1] - capacities[0]),
+              kFlashBytesPerToken, 1)
+      << "tables of pages add less than a byte";
+
+  // Sessions of it take tokens, and compute nothing.
+  baleen_session_options options = SessionOptions();
+  options.capacity = 1000;
+  const SessionPointer session = MakeSession(model.get(), &options);
+  ASSERT_TRUE(session != nullptr);
+  const std::vector<baleen_token> tokens(700, 5);
+  EXPECT_EQ(baleen_session_append(session.get(), tokens.data(), tokens.size(),
+                                  &error_),
+            BALEEN_OK)
+      << error_.message;
+  size_t count = 0;
+  baleen_session_tokens(session.get(), &count);
+  EXPECT_EQ(count, 700u);
+  const float* logits = nullptr;
+  EXPECT_EQ(baleen_session_logits(session.get(), &logits, &count, &error_),
+            BALEEN_UNSUPPORTED);
+  EXPECT_TRUE(Said("shapes only")) << error_.message;
 }
 
 TEST_F(ModelTest, PlansOfImpossibleSessionsFail) {
