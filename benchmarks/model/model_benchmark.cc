@@ -1,6 +1,6 @@
-// Whole models: how fast prompts are read and tokens made, at what share of what
-// memory and arithmetic allow, and what a model takes to be opened.  See flags.h
-// and benchmarks/README.md.
+// Whole models: how fast prompts are read and tokens made, at what share of
+// what memory and arithmetic allow, and what a model takes to be opened.  See
+// flags.h and benchmarks/README.md.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
