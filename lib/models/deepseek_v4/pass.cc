@@ -1,8 +1,5 @@
 #include "models/deepseek_v4/pass.h"
 
-#include <algorithm>
-
-#include "models/deepseek_v4/attention.h"
 #include "models/deepseek_v4/dspark.h"
 #include "models/deepseek_v4/hyper.h"
 #include "models/deepseek_v4/layer.h"

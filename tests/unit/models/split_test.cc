@@ -82,22 +82,22 @@ TEST_P(SplitTest, SameBitsAsOnTheCpu) {
   options.device = &thinned.device();
   const std::vector<int32_t> ids =
       Golden("tiny_v4/golden.safetensors").Integers("ids");
-  const auto all = std::span<const int32_t>(ids);
+  const auto all = std::span<const int32_t>(ids).first(140);
   for (const char* folder : {"tiny_v4", "tiny_v4_dspark"}) {
     TestModel plain(folder);
     TestModel split(folder, options);
     for (const baleen_mode mode : {BALEEN_MODE_REFERENCE, BALEEN_MODE_FAST}) {
       const std::vector<float> wanted =
-          Timeline(plain.model(), mode).AppendAll(all, 100);
+          Timeline(plain.model(), mode).AppendAll(all, 64);
       Timeline timeline(split.model(), mode);
-      timeline.Append(all.first(150), 100);
+      timeline.Append(all.first(131), 64);
       // State is copied on the device, and through the host.
       Timeline fork = timeline.Fork();
       const std::vector<char> bytes = fork.Save();
       Timeline loaded(split.model(), mode);
-      loaded.Load(bytes, all.first(150));
+      loaded.Load(bytes, all.first(131));
       for (Timeline* one : {&timeline, &fork, &loaded}) {
-        const std::vector<float> logits = one->Append(all.subspan(150));
+        const std::vector<float> logits = one->Append(all.subspan(131));
         EXPECT_EQ(std::memcmp(logits.data(),
                               wanted.data() + wanted.size() - logits.size(),
                               logits.size() * sizeof(float)),

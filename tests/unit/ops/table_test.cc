@@ -1,3 +1,4 @@
+// The operators as data: names, presence in tables of any length, calls by number.
 #include "ops/table.h"
 
 #include <gtest/gtest.h>

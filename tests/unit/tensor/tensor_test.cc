@@ -1,3 +1,4 @@
+// Descriptions of tensors: sizes in bytes, scales, views, words.
 #include "tensor/tensor.h"
 
 #include <gtest/gtest.h>
