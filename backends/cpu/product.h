@@ -1,19 +1,18 @@
 // Products of weight rows with activation rows, the inner loop of every operator
 // that has a weight: one set of kernels for each instruction set.
 //
-// A kernel decodes a weight row once, 128 columns at a time, and multiplies it
-// with up to eight activation rows.  Each of the outputs has accumulators of its
-// own and one order of summation, whatever the number of rows: by lanes within a
-// block of 128, then block after block, then the lanes as a tree.  Activations
-// are packed first into the order in which weights are decoded, with zeros up to
-// a whole block.
+// A kernel takes 16 weight rows at a time, one to a lane (packed_layout.h), as
+// they are packed or from where a checkpoint has them.  Every output is the sum
+// of its products by ascending columns, in an order that is the same for packed
+// and raw weights and for any number of activation rows.  Activations are packed
+// first, in blocks of 128, with zeros up to a whole block.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 
-#include "cpu/weights.h"
+#include "cpu/packed_layout.h"
 #include "numeric/bf16.h"
 
 namespace baleen::cpu {
@@ -26,15 +25,10 @@ enum class Product {
   kFp4Int8,  // e2m1 weights, activations of int8 with a scale for each 32
 };
 
-constexpr int64_t kBlock = 128;       // Columns decoded at once.
-constexpr int kMostRows = 8;          // Activation rows of a kernel call.
+constexpr int64_t kMostRows = 128;    // Activation rows of a kernel call.
 constexpr int64_t kMostBlocks = 512;  // Of a row: at most 65536 columns.
 constexpr int64_t kInt8Group = 32;
 constexpr int64_t kMostPackedBlock = 512;  // Bytes, of any kernels.
-
-static constexpr int64_t BlocksOf(int64_t columns) {
-  return (columns + kBlock - 1) / kBlock;
-}
 
 struct ProductKernels {
   const char* name;
@@ -50,7 +44,7 @@ struct ProductKernels {
   // out[r * out_stride + n] = weight row first + n times activation row r, for n
   // below count and r below rows (1..kMostRows).
   void (*multiply)(Product product, const Matrix& matrix, int64_t first,
-                   int64_t count, const uint8_t* const* packed, int rows,
+                   int64_t count, const uint8_t* const* packed, int64_t rows,
                    float* out, int64_t out_stride);
 };
 
@@ -83,19 +77,6 @@ static inline float RoundToInt8(const float* values, int64_t count,
     codes[i] = static_cast<int8_t>(std::lrint(values[i] * inverse));
   }
   return largest / kMost;
-}
-
-// The scales of the blocks of an fp8 weight row as floats.
-static inline void BlockScales(const Matrix& matrix, int64_t row,
-                               float* scales) {
-  const int64_t first = row / matrix.block_rows * matrix.row_scales;
-  for (int64_t i = 0; i < matrix.row_scales; ++i) {
-    if (matrix.float_scales) {
-      std::memcpy(scales + i, matrix.scales + (first + i) * 4, sizeof(float));
-    } else {
-      scales[i] = E8m0ToFloat(matrix.scales[first + i]);
-    }
-  }
 }
 
 }  // namespace baleen::cpu
