@@ -5,6 +5,7 @@
 
 #include "cpu/product.h"
 #include "cpu/tile_rows.h"
+#include "numeric/bf16.h"
 
 namespace baleen::cpu {
 namespace {

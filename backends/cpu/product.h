@@ -8,12 +8,9 @@
 // first, in blocks of 128, with zeros up to a whole block.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 
 #include "cpu/packed_layout.h"
-#include "numeric/bf16.h"
 
 namespace baleen::cpu {
 
@@ -25,9 +22,8 @@ enum class Product {
   kFp4Int8,  // e2m1 weights, activations of int8 with a scale for each 32
 };
 
-constexpr int64_t kMostRows = 128;    // Activation rows of a kernel call.
-constexpr int64_t kMostBlocks = 512;  // Of a row: at most 65536 columns.
-constexpr int64_t kInt8Group = 32;
+constexpr int64_t kMostRows = 128;         // Activation rows of a kernel call.
+constexpr int64_t kMostBlocks = 512;       // Of a row: at most 65536 columns.
 constexpr int64_t kMostPackedBlock = 512;  // Bytes, of any kernels.
 
 struct ProductKernels {
@@ -51,32 +47,5 @@ struct ProductKernels {
 extern const ProductKernels kPortableKernels;
 extern const ProductKernels kAvx2Kernels;
 extern const ProductKernels kAvx512Kernels;
-
-// Functions here are static for the reason that those of numeric/ are: files of
-// different instruction sets must not share a copy.
-
-// Rounds a group to int8: values q and the float that q is to be multiplied by.
-// What is not finite makes that NaN.
-static inline float RoundToInt8(const float* values, int64_t count,
-                                int8_t* codes) {
-  float largest = 0.0f;
-  bool finite = true;
-  for (int64_t i = 0; i < count; ++i) {
-    const float magnitude = std::fabs(values[i]);
-    finite = finite && magnitude <= 3.4e38f;
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  constexpr float kMost = 127.0f;
-  constexpr float kLeast = 1e-30f;  // Below, 127 / largest could overflow.
-  if (!finite || largest < kLeast) {
-    std::memset(codes, 0, static_cast<size_t>(count));
-    return finite ? 0.0f : FloatOfBits(0x7FC00000u);
-  }
-  const float inverse = kMost / largest;
-  for (int64_t i = 0; i < count; ++i) {
-    codes[i] = static_cast<int8_t>(std::lrint(values[i] * inverse));
-  }
-  return largest / kMost;
-}
 
 }  // namespace baleen::cpu

@@ -9,6 +9,7 @@
 // f16 by a table of its upper byte, or 2 * e2m1 + 12 for vpmaddubsw with int8
 // activations, of which four sums of pairs stay below 4 * 2 * 24 * 127.
 #include "cpu/product.h"
+#include "cpu/int8_block.h"
 #include "cpu/unroll.h"
 #include "cpu/x86/avx2/tile_block.h"
 #include "numeric/fp4.h"
@@ -214,12 +215,6 @@ BALEEN_ALWAYS_INLINE inline void AddBlock(const Weights& weights,
 
 // ---- e2m1 times int8 ----
 
-// A packed block: codes, minus 12 times the sums of its four groups, the scales
-// of the groups.
-constexpr int64_t kInt8Sums = 128;
-constexpr int64_t kInt8Scales = 144;
-constexpr int64_t kInt8Bytes = 192;
-
 inline __m256i BroadcastDword(const uint8_t* dword) {
   int32_t value;
   std::memcpy(&value, dword, sizeof(value));
@@ -230,13 +225,10 @@ class Int8Weights {
  public:
   static constexpr MatrixType kType = MatrixType::kFp4;
   // Even columns of eight, then odd ones.
-  static int64_t PlaceOf(int64_t i) {
-    return (i / 8 * 2 + i % 2) * 4 + i % 8 / 2;
-  }
   Int8Weights() {
     alignas(32) uint8_t table[32];
     for (uint32_t i = 0; i < 32; ++i) {
-      table[i] = static_cast<uint8_t>(Fp4Twice(i & 15u) + 12);
+      table[i] = static_cast<uint8_t>(Fp4Twice(i & 15u) + kInt8Raise);
     }
     table_ = Load256(table);
   }
@@ -394,31 +386,6 @@ void Multiply(Product product, const Matrix& matrix, int64_t first,
 
 // ---- Packing of activations ----
 
-void PackInt8(const uint16_t* values, int64_t count, uint8_t* packed) {
-  int8_t codes[kBlock] = {};
-  int32_t sums[kFp4Groups];
-  float scales[kFp4Groups];
-  for (int64_t g = 0; g < kFp4Groups; ++g) {
-    const int64_t group = g * kInt8Group;
-    const int64_t rest = count - group;
-    const int64_t size = rest < 0 ? 0 : (rest < kInt8Group ? rest : kInt8Group);
-    float floats[kInt8Group];
-    for (int64_t i = 0; i < size; ++i) {
-      floats[i] = Bf16ToFloat(values[group + i]);
-    }
-    // Half, because the weights are doubled.
-    scales[g] = 0.5f * RoundToInt8(floats, size, codes + group);
-    int32_t sum = 0;
-    for (int64_t i = 0; i < size; ++i) sum += codes[group + i];
-    sums[g] = -12 * sum;
-  }
-  for (int64_t i = 0; i < kBlock; ++i) {
-    packed[Int8Weights::PlaceOf(i)] = static_cast<uint8_t>(codes[i]);
-  }
-  std::memcpy(packed + kInt8Sums, sums, sizeof(sums));
-  std::memcpy(packed + kInt8Scales, scales, sizeof(scales));
-}
-
 template <typename Weights>
 void PackFloats(const uint16_t* values, int64_t count, uint8_t* packed) {
   float* to = reinterpret_cast<float*>(packed);
@@ -437,7 +404,7 @@ void Pack(Product product, const uint16_t* values, int64_t count,
     case Product::kFp4:
       return PackFloats<Fp4Weights>(values, count, packed);
     case Product::kFp4Int8:
-      return PackInt8(values, count, packed);
+      return PackInt8Block(values, count, packed);
   }
 }
 

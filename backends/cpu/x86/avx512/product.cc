@@ -10,6 +10,7 @@
 // entries stand twice; for int8 activations it becomes 2 * e2m1 + 12 (unsigned,
 // exact), and 12 times the sum of the activations is taken off.
 #include "cpu/product.h"
+#include "cpu/int8_block.h"
 #include "cpu/unroll.h"
 #include "cpu/x86/avx512/tile_source.h"
 #include "numeric/fp4.h"
@@ -150,13 +151,10 @@ class Int8Weights {
   static constexpr int kSplit = 2;  // Even columns of eight, then odd ones.
   static constexpr int kSteps = 4;
   static constexpr MatrixType kType = MatrixType::kFp4;
-  static int64_t PlaceOf(int64_t i) {
-    return (i / 8 * 2 + i % 2) * 4 + i % 8 / 2;
-  }
   Int8Weights() {
     alignas(64) uint8_t table[64];
     for (uint32_t i = 0; i < 64; ++i) {
-      table[i] = static_cast<uint8_t>(Fp4Twice(i & 15u) + 12);
+      table[i] = static_cast<uint8_t>(Fp4Twice(i & 15u) + kInt8Raise);
     }
     table_ = _mm512_load_si512(table);
   }
@@ -175,11 +173,6 @@ template <typename Weights>
 constexpr int64_t kBlockVectors =
     Weights::kSteps* kStepVectors* Weights::kSplit;
 
-// A packed int8 block: codes, minus 12 times the sums of its four groups, the
-// scales of the groups.
-constexpr int64_t kInt8Sums = 128;
-constexpr int64_t kInt8Scales = 144;
-constexpr int64_t kInt8Bytes = 192;
 constexpr int64_t kBf16Bytes = kBlock * 2;
 
 // ---- Where decoded vectors come from ----
@@ -521,31 +514,6 @@ void Multiply(Product product, const Matrix& matrix, int64_t first,
 
 // ---- Packing of activations ----
 
-void PackInt8(const uint16_t* values, int64_t count, uint8_t* packed) {
-  int8_t codes[kBlock] = {};
-  int32_t sums[kFp4Groups];
-  float scales[kFp4Groups];
-  for (int64_t g = 0; g < kFp4Groups; ++g) {
-    const int64_t group = g * kInt8Group;
-    const int64_t rest = count - group;
-    const int64_t size = rest < 0 ? 0 : (rest < kInt8Group ? rest : kInt8Group);
-    float floats[kInt8Group];
-    for (int64_t i = 0; i < size; ++i) {
-      floats[i] = Bf16ToFloat(values[group + i]);
-    }
-    // Half, because the weights are doubled.
-    scales[g] = 0.5f * RoundToInt8(floats, size, codes + group);
-    int32_t sum = 0;
-    for (int64_t i = 0; i < size; ++i) sum += codes[group + i];
-    sums[g] = -12 * sum;
-  }
-  for (int64_t i = 0; i < kBlock; ++i) {
-    packed[Int8Weights::PlaceOf(i)] = static_cast<uint8_t>(codes[i]);
-  }
-  std::memcpy(packed + kInt8Sums, sums, sizeof(sums));
-  std::memcpy(packed + kInt8Scales, scales, sizeof(scales));
-}
-
 template <typename Weights>
 void PackBf16(const uint16_t* values, int64_t count, uint8_t* packed) {
   uint16_t* to = reinterpret_cast<uint16_t*>(packed);
@@ -564,7 +532,7 @@ void Pack(Product product, const uint16_t* values, int64_t count,
     case Product::kFp4:
       return PackBf16<Fp4Weights>(values, count, packed);
     case Product::kFp4Int8:
-      return PackInt8(values, count, packed);
+      return PackInt8Block(values, count, packed);
   }
 }
 
