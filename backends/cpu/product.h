@@ -47,5 +47,6 @@ struct ProductKernels {
 extern const ProductKernels kPortableKernels;
 extern const ProductKernels kAvx2Kernels;
 extern const ProductKernels kAvx512Kernels;
+extern const ProductKernels kAmxKernels;
 
 }  // namespace baleen::cpu

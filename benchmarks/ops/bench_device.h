@@ -261,7 +261,7 @@ void RegisterForDevices(const std::string& name, Function function,
       function(state, device, mode, count);
     });
   };
-  for (const char* isa : {"reference", "portable", "avx2", "avx512"}) {
+  for (const char* isa : {"reference", "portable", "avx2", "avx512", "amx"}) {
     const bool plain = std::strcmp(isa, "reference") == 0;
     for (baleen_mode mode : {BALEEN_MODE_FAST, BALEEN_MODE_REFERENCE}) {
       for (int64_t count : rows) {

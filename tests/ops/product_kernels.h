@@ -15,6 +15,7 @@ inline std::vector<const cpu::ProductKernels*> Kernels() {
   if (cpu::BestIsa() >= cpu::Isa::kAvx512) {
     present.push_back(&cpu::kAvx512Kernels);
   }
+  if (cpu::BestIsa() >= cpu::Isa::kAmx) present.push_back(&cpu::kAmxKernels);
 #endif
   return present;
 }
