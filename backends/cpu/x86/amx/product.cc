@@ -1,20 +1,19 @@
 // Products with the tiles of AMX.
 //
 // A tile register of weights is 16 vectors of packed weights (bf16; 8 of int8):
-// 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined:
-// the even and the odd columns of 32 each by itself, then both together, block
-// by block from zero for 128 columns, or 32 with fp4, then times the scale.  The
-// definition says nothing of how many rows of activations there are, so neither
-// do the bits.  Sums of int8 are exact for 32 columns: for few rows AVX-512 has
-// the same bits, sooner.
+// 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined, for
+// few rows by few_rows.h: from zero for 128 columns, or 32 with fp4, then times
+// the scale.  Sums of int8 are exact for 32 columns: for few rows those of
+// AVX-512 have the same bits.
 #include "cpu/product.h"
-#include "cpu/x86/avx512/tile_weights.h"
+#include "cpu/x86/amx/few_rows.h"
 
 namespace baleen::cpu {
 namespace {
 
 constexpr int64_t kRegisterRows = 16;
 constexpr int64_t kPartTiles = 4;  // Weight tiles decoded at once.
+constexpr int64_t kFewRows = 4;
 constexpr int64_t kFewInt8Rows = 8;
 
 // How the registers are used: 0 to 3 sums of two groups of activation rows by
@@ -341,19 +340,34 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
   }
 }
 
+template <typename Weights>
+void MultiplyBf16(const Matrix& matrix, int64_t first, int64_t count,
+                  const uint8_t* const* packed, int64_t rows, float* out,
+                  int64_t out_stride) {
+  if (rows > kFewRows) {
+    MultiplyBy<Weights>(matrix, first, count, packed, rows, out, out_stride);
+  } else if (matrix.packed) {
+    MultiplyFewRows<Weights, PackedSource>(matrix, first, count, packed, rows,
+                                           out, out_stride);
+  } else {
+    MultiplyFewRows<Weights, RawSource>(matrix, first, count, packed, rows, out,
+                                        out_stride);
+  }
+}
+
 void Multiply(Product product, const Matrix& matrix, int64_t first,
               int64_t count, const uint8_t* const* packed, int64_t rows,
               float* out, int64_t out_stride) {
   switch (product) {
     case Product::kBf16:
-      return MultiplyBy<Bf16Weights>(matrix, first, count, packed, rows, out,
-                                     out_stride);
+      return MultiplyBf16<Bf16Weights>(matrix, first, count, packed, rows, out,
+                                       out_stride);
     case Product::kFp8:
-      return MultiplyBy<Fp8Weights>(matrix, first, count, packed, rows, out,
-                                    out_stride);
+      return MultiplyBf16<Fp8Weights>(matrix, first, count, packed, rows, out,
+                                      out_stride);
     case Product::kFp4:
-      return MultiplyBy<Fp4Weights>(matrix, first, count, packed, rows, out,
-                                    out_stride);
+      return MultiplyBf16<Fp4Weights>(matrix, first, count, packed, rows, out,
+                                      out_stride);
     case Product::kFp4Int8:
       if (rows <= kFewInt8Rows) {
         return kAvx512Kernels.multiply(product, matrix, first, count, packed,
