@@ -12,8 +12,9 @@
 
 namespace baleen::cpu {
 
-constexpr int64_t kTile = 64;       // Weight rows of a task.
-constexpr int64_t kMostTile = 512;  // Of any tile: a head.
+constexpr int64_t kTile = 64;          // Weight rows of a task.
+constexpr int64_t kMostTile = 512;     // Of any task: a head.
+constexpr int64_t kMostValues = 8192;  // Products made at once: 32 KiB.
 
 inline Product ProductOf(const ProductKernels& kernels, const Matrix& matrix,
                          baleen_mode mode) {
@@ -88,20 +89,27 @@ inline PackedRows PackRows(const Queue& queue, const ProductKernels& kernels,
   return packed;
 }
 
+// How many activation rows are multiplied at once by `count` weight rows.
+inline int64_t RowsAtOnce(int64_t count) {
+  return std::clamp<int64_t>(kMostValues / std::max<int64_t>(count, 1), 1,
+                             kMostRows);
+}
+
 // Weight rows [first, first + count) times `rows` activation rows, packed_at(i)
 // being the packed row i; emit(i, values) gets the `count` products of row i.
 template <typename PackedAt, typename Emit>
 void MultiplyTile(const ProductKernels& kernels, Product product,
                   const Matrix& matrix, int64_t first, int64_t count,
                   int64_t rows, const PackedAt& packed_at, const Emit& emit) {
-  alignas(64) float tile[kMostRows * kMostTile];
-  for (int64_t row = 0; row < rows; row += kMostRows) {
-    const int size = static_cast<int>(std::min<int64_t>(kMostRows, rows - row));
+  alignas(64) float values[kMostValues];
+  const int64_t at_once = RowsAtOnce(count);
+  for (int64_t row = 0; row < rows; row += at_once) {
+    const int64_t size = std::min(at_once, rows - row);
     const uint8_t* packed[kMostRows];
-    for (int r = 0; r < size; ++r) packed[r] = packed_at(row + r);
-    kernels.multiply(product, matrix, first, count, packed, size, tile,
-                     kMostTile);
-    for (int r = 0; r < size; ++r) emit(row + r, tile + r * kMostTile);
+    for (int64_t r = 0; r < size; ++r) packed[r] = packed_at(row + r);
+    kernels.multiply(product, matrix, first, count, packed, size, values,
+                     count);
+    for (int64_t r = 0; r < size; ++r) emit(row + r, values + r * count);
   }
 }
 
