@@ -160,7 +160,7 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
 
   // Entries of experts elsewhere have no row of a to pack.
   const int64_t inner = args.a->size[1];
-  const int64_t stride = BlocksOf(inner) * kMostPackedBlock;
+  const int64_t stride = PackedStride(inner, kMostPackedBlock);
   constexpr int64_t kRowsOfTask = 4;
   ParallelRanges(
       queue, entries + (shared == nullptr ? 0 : rows), kRowsOfTask,

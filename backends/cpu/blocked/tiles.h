@@ -55,9 +55,15 @@ struct PackedRows {
   const uint8_t* row(int64_t i) const { return data + i * stride; }
 };
 
+// From a packed row to the next.  One vector more than a row takes, since rows
+// at a power of two from each other would share few places in the caches.
+inline int64_t PackedStride(int64_t columns, int64_t block_bytes) {
+  return BlocksOf(columns) * block_bytes + kVector;
+}
+
 // Bytes for `rows` of any product, aligned.
 inline uint64_t PackedBytes(int64_t rows, int64_t columns) {
-  return static_cast<uint64_t>(rows * BlocksOf(columns) * kMostPackedBlock);
+  return static_cast<uint64_t>(rows * PackedStride(columns, kMostPackedBlock));
 }
 
 inline void PackRow(const ProductKernels& kernels, Product product,
@@ -78,7 +84,7 @@ inline PackedRows PackRows(const Queue& queue, const ProductKernels& kernels,
                            int64_t rows, void* memory) {
   const int64_t columns = in.size[in.rank - 1];
   const PackedRows packed{static_cast<uint8_t*>(memory),
-                          BlocksOf(columns) * kernels.packed_block(product)};
+                          PackedStride(columns, kernels.packed_block(product))};
   constexpr int64_t kRowsOfTask = 8;
   ParallelRanges(queue, rows, kRowsOfTask, [&](int64_t first, int64_t end) {
     for (int64_t i = first; i < end; ++i) {

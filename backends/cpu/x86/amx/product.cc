@@ -12,7 +12,7 @@ namespace baleen::cpu {
 namespace {
 
 constexpr int64_t kRegisterRows = 16;
-constexpr int64_t kPartTiles = 4;  // Weight tiles decoded at once.
+constexpr int64_t kPartTiles = 2;  // Weight tiles decoded at once.
 constexpr int64_t kFewRows = 4;
 constexpr int64_t kFewInt8Rows = 8;
 
@@ -132,31 +132,38 @@ inline void AddRun(const uint8_t* const* weights, const ActivationGroup* groups,
   if constexpr (two_groups && two_tiles) _tile_stored(3, sums->data[3], 64);
 }
 
-// Adds a register's sums, scaled, to what `lanes` has, or to zero.
+// The sums of a block before scales: one run, or four of fp4.
 template <typename Weights>
-inline void Finish(const uint8_t* sums, __m512 scale,
-                   const ActivationGroup& group, int64_t block, int64_t run,
-                   bool first, const Lanes& lanes) {
+struct BlockRuns {
+  static constexpr int kRuns = Steps<Weights>::kCount / Steps<Weights>::kRun;
+  Sums runs[kRuns];
+};
+
+// Adds the sums of a group of rows by a tile, in register `which`, scaled, to
+// what `lanes` has, or to zero in the first block.
+template <typename Weights>
+void Finish(const BlockRuns<Weights>& sums, int which, const __m512* scales,
+            const ActivationGroup& group, int64_t block, const Lanes& lanes) {
+  constexpr int kRuns = BlockRuns<Weights>::kRuns;
+  const uint8_t* packed = group.data + block * Steps<Weights>::kBlockBytes;
   for (int64_t r = 0; r < group.rows; ++r) {
-    const __m512 before = first ? _mm512_setzero_ps() : lanes.Load(r);
-    __m512 sum;
-    if constexpr (Steps<Weights>::kInt8) {
-      const uint8_t* packed =
-          group.data + r * group.stride + block * kInt8Bytes + run * 4;
-      const __m512i product = _mm512_add_epi32(
-          _mm512_load_si512(sums + r * kVector), Broadcast(packed + kInt8Sums));
-      const __m512 both =
-          _mm512_mul_ps(scale, BroadcastFloat(packed + kInt8Scales));
-      sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), both, before);
-    } else {
-      const __m512 product = _mm512_load_ps(sums + r * kVector);
-      if constexpr (Weights::kType == MatrixType::kBf16) {
-        sum = _mm512_add_ps(before, product);
+    __m512 sum = block == 0 ? _mm512_setzero_ps() : lanes.Load(r);
+    Unroll<kRuns>([&](auto run) BALEEN_ALWAYS_INLINE {
+      const uint8_t* from = sums.runs[run].data[which] + r * kVector;
+      if constexpr (Steps<Weights>::kInt8) {
+        const __m512i product = _mm512_add_epi32(
+            _mm512_load_si512(from), Broadcast(packed + kInt8Sums + run * 4));
+        const __m512 both = _mm512_mul_ps(
+            scales[run], BroadcastFloat(packed + kInt8Scales + run * 4));
+        sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), both, sum);
+      } else if constexpr (Weights::kType == MatrixType::kBf16) {
+        sum = _mm512_add_ps(sum, _mm512_load_ps(from));
       } else {
-        sum = _mm512_fmadd_ps(product, scale, before);
+        sum = _mm512_fmadd_ps(_mm512_load_ps(from), scales[run], sum);
       }
-    }
+    });
     lanes.Store(r, sum);
+    packed += group.stride;
   }
 }
 
@@ -174,6 +181,12 @@ void DecodeTile(const Weights& weights, const Matrix& matrix, int64_t tile,
   constexpr int kParts = kStepVectors * Weights::kSplit;
   Decoding<Weights, Source> decoding(weights, matrix, tile);
   decoding.Seek(block);
+  if constexpr (std::is_same_v<Weights, Bf16Weights> &&
+                std::is_same_v<Source, PackedSource>) {
+    decoded->data = matrix.data + tile * PackedTileBytes(matrix) +
+                    block * PackedBlockBytes(matrix.type);
+    return;
+  }
   decoded->data = decoded->vectors;
   for (int64_t step = 0; step < Weights::kSteps; ++step) {
     __m512i parts[kParts];
@@ -188,7 +201,7 @@ void DecodeTile(const Weights& weights, const Matrix& matrix, int64_t tile,
   }
 }
 
-// Up to four tiles of a range of weight rows, and the lanes of each.
+// One or two tiles of a range of weight rows, and the lanes of each.
 struct Part {
   const Matrix& matrix;
   int64_t first_tile;
@@ -196,67 +209,47 @@ struct Part {
   Lanes lanes[kPartTiles];
 };
 
+// The scales of a tile's runs.
 template <typename Weights>
-inline __m512 ScaleOf(const Matrix& matrix, int64_t tile, int64_t block,
-                      int64_t run, const DecodedTile<Weights>& decoded) {
+inline void ScalesOf(const Matrix& matrix, int64_t tile, int64_t block,
+                     const DecodedTile<Weights>& decoded, __m512* scales) {
   if constexpr (Weights::kType == MatrixType::kFp4) {
-    switch (run) {
-      case 0:
-        return Fp4Scale<0>(decoded.fp4_scales);
-      case 1:
-        return Fp4Scale<1>(decoded.fp4_scales);
-      case 2:
-        return Fp4Scale<2>(decoded.fp4_scales);
-      default:
-        return Fp4Scale<3>(decoded.fp4_scales);
-    }
+    Unroll<kFp4Groups>([&](auto run) BALEEN_ALWAYS_INLINE {
+      scales[run] = Fp4Scale<run>(decoded.fp4_scales);
+    });
   } else if constexpr (Weights::kType == MatrixType::kFp8) {
-    return BlockScales(matrix, tile).Of(block);
-  } else {
-    return _mm512_set1_ps(1.0f);
+    scales[0] = BlockScales(matrix, tile).Of(block);
   }
 }
 
-// Adds a block of one or two tiles, from `t` of the part, for one or two groups
-// of rows, the first of which is row `row`.
+// Adds a block of a part for one or two groups of rows, the first of which is
+// row `row`.
 template <typename Weights, bool two_groups, bool two_tiles>
-void AddBlock(const Part& part, int64_t t, const DecodedTile<Weights>* decoded,
+void AddBlock(const Part& part, const DecodedTile<Weights>* decoded,
               int64_t block, const ActivationGroup* groups, int64_t row) {
   using Step = Steps<Weights>;
-  Sums sums;
-  for (int64_t run = 0; run < Step::kCount / Step::kRun; ++run) {
+  constexpr int kRuns = BlockRuns<Weights>::kRuns;
+  BlockRuns<Weights> sums;
+  for (int64_t run = 0; run < kRuns; ++run) {
     const int64_t vectors = run * Step::kRun * Step::kVectors * kVector;
     const uint8_t* weights[2] = {
-        decoded[t].data + vectors,
-        two_tiles ? decoded[t + 1].data + vectors : nullptr};
+        decoded[0].data + vectors,
+        two_tiles ? decoded[1].data + vectors : nullptr};
     AddRun<Weights, two_groups, two_tiles>(
         weights, groups,
-        block * Step::kBlockBytes + run * Step::kRun * Step::kBytes, &sums);
-    for (int i = 0; i < (two_tiles ? 2 : 1); ++i) {
-      const __m512 scale = ScaleOf(part.matrix, part.first_tile + t + i, block,
-                                   run, decoded[t + i]);
-      Lanes lanes = part.lanes[t + i];
-      lanes.out += row * lanes.stride;
-      const bool first = block == 0 && run == 0;
-      Finish<Weights>(sums.data[i], scale, groups[0], block, run, first, lanes);
-      if constexpr (two_groups) {
-        lanes.out += groups[0].rows * lanes.stride;
-        Finish<Weights>(sums.data[2 + i], scale, groups[1], block, run, first,
-                        lanes);
-      }
+        block * Step::kBlockBytes + run * Step::kRun * Step::kBytes,
+        &sums.runs[run]);
+  }
+  for (int t = 0; t < (two_tiles ? 2 : 1); ++t) {
+    __m512 scales[kRuns];
+    ScalesOf(part.matrix, part.first_tile + t, block, decoded[t], scales);
+    Lanes lanes = part.lanes[t];
+    lanes.out += row * lanes.stride;
+    Finish(sums, t, scales, groups[0], block, lanes);
+    if constexpr (two_groups) {
+      lanes.out += groups[0].rows * lanes.stride;
+      Finish(sums, 2 + t, scales, groups[1], block, lanes);
     }
-  }
-}
-
-template <typename Weights, bool two_groups>
-void AddTiles(const Part& part, const DecodedTile<Weights>* decoded,
-              int64_t block, const ActivationGroup* groups, int64_t row) {
-  int64_t t = 0;
-  for (; t + 2 <= part.tiles; t += 2) {
-    AddBlock<Weights, two_groups, true>(part, t, decoded, block, groups, row);
-  }
-  if (t < part.tiles) {
-    AddBlock<Weights, two_groups, false>(part, t, decoded, block, groups, row);
   }
 }
 
@@ -307,12 +300,13 @@ void MultiplyPart(const Part& part, const uint8_t* const* packed, int64_t rows,
       if (second > kRegisterRows) second = kRegisterRows;
       registers->Configure(first, second, kInt8);
       ActivationGroup groups[2] = {source.Of(row, first, block, 0), {}};
-      if (second == 0) {
-        AddTiles<Weights, false>(part, decoded, block, groups, row);
-      } else {
-        groups[1] = source.Of(row + first, second, block, 1);
-        AddTiles<Weights, true>(part, decoded, block, groups, row);
-      }
+      if (second != 0) groups[1] = source.Of(row + first, second, block, 1);
+      const auto add = part.tiles == 1
+                           ? (second == 0 ? AddBlock<Weights, false, false>
+                                          : AddBlock<Weights, true, false>)
+                           : (second == 0 ? AddBlock<Weights, false, true>
+                                          : AddBlock<Weights, true, true>);
+      add(part, decoded, block, groups, row);
     }
   }
 }
