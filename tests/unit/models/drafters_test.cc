@@ -160,7 +160,7 @@ TEST(DsparkTest, DraftsTheGoldenTokens) {
   constexpr size_t kIdentical = 34;
   constexpr size_t kSteps = 39;
   constexpr double kMedianL2 = 1e-2;
-  constexpr double kConfidenceL2 = 2e-2;  // A product with the same rows.
+  constexpr double kConfidenceL2 = 5e-2;  // As a token of a layer.
   ModelOptions options;
   options.isa = "reference";
   TestModel model("tiny_v4_dspark", options);
