@@ -172,13 +172,15 @@ float Join(const uint16_t* streams, int64_t stream_stride, const float* pre,
            int64_t size, float* joined) {
   Floats squares = Broadcast(0.0f);
   for (int64_t i = 0; i < size; i += kLanes) {
-    Floats sum = Multiply(Broadcast(pre[0]), LoadBf16(streams + i));
+    Floats parts[kKernelStreams];
     BALEEN_UNROLL
-    for (int64_t j = 1; j < kKernelStreams; ++j) {
-      sum = MultiplyAdd(Broadcast(pre[j]),
-                        LoadBf16(streams + j * stream_stride + i), sum);
+    for (int64_t j = 0; j < kKernelStreams; ++j) {
+      parts[j] = Multiply(Broadcast(pre[j]),
+                          LoadBf16(streams + j * stream_stride + i));
     }
-    sum = RoundBf16(sum);
+    // Two by two, as the reference.
+    const Floats sum =
+        RoundBf16(Add(Add(parts[0], parts[1]), Add(parts[2], parts[3])));
     Store(joined + i, sum);
     squares = MultiplyAdd(sum, sum, squares);
   }
@@ -306,7 +308,9 @@ void Transform(float* x, int64_t size, bool round, int8_t* twice,
       alignas(64) float codes[kLanes];
       Store(codes, TwiceFp4(Multiply(Load(x + i), inverse)));
       for (int64_t lane = 0; lane < kLanes; ++lane) {
-        twice[i + lane] = static_cast<int8_t>(codes[lane]);
+        // A forged state can bring in a NaN, which is no integer.
+        const bool number = codes[lane] == codes[lane];
+        twice[i + lane] = number ? static_cast<int8_t>(codes[lane]) : int8_t{0};
       }
     }
   }

@@ -11,8 +11,8 @@ namespace {
 // How codes are spread below the largest that their type has.  A block's scale
 // is the least power of two that its largest element fits under, so the
 // deviation lies in an octave: that of 32 normal numbers, of which the largest
-// is about 2.2 deviations, in (6 / 2 / 2.2, 6 / 2.2]; that of 128 * 128 numbers,
-// 4.1 deviations, in (448 / 2 / 4.1, 448 / 4.1].
+// is about 2.2 deviations, in (6 / 2 / 2.2, 6 / 2.2]; that of 128 * 128
+// numbers, 4.1 deviations, in (448 / 2 / 4.1, 448 / 4.1].
 constexpr double kLeastFp4 = 1.36;
 constexpr double kLeastFp8 = 55;
 
@@ -20,9 +20,9 @@ constexpr double kLeastFp8 = 55;
 constexpr double kFp8Raised[] = {0.25};
 
 // How many blocks of an FP4 matrix have scales 1, 2, ... steps above the least.
-// In the published V4-Flash (kernels.md §1.3) the greatest span within a row of
-// a matrix is 2 for half of the matrices, at most 3 for nine of ten, and 5 for
-// the worst of 480.
+// In the published V4-Flash (kernels.md §1.3) the greatest span within a row
+// of a matrix is 2 for half of the matrices, at most 3 for nine of ten, and 5
+// for the worst of 480.
 constexpr double kFp4Raised[] = {0.3, 0.01, 0.0002, 0.0001, 0.0001};
 
 // `deviation` as `least`, or up to twice that, times a power of two.

@@ -1,7 +1,7 @@
 // Which random numbers a tensor of a slice is made of, so that activations stay
-// of the size that they have in a trained model: a matrix times a vector of root
-// mean square 1 gives one of about 1, norms multiply by about 1, and the rest is
-// small.  Codes and scales are spread as in the published checkpoints.
+// of the size that they have in a trained model: a matrix times a vector of
+// root mean square 1 gives one of about 1, norms multiply by about 1, and the
+// rest is small.  Codes and scales are spread as in the published checkpoints.
 #pragma once
 
 #include <string_view>

@@ -52,8 +52,8 @@ class ValueTable {
   std::vector<unsigned char> bytes_;
 };
 
-// Fills [rows, columns] with numbers below `limit`, those of a row distinct: the
-// experts of hash-routed tokens.  REQUIRES: columns <= limit
+// Fills [rows, columns] with numbers below `limit`, those of a row distinct:
+// the experts of hash-routed tokens.  REQUIRES: columns <= limit
 void FillDistinct(uint64_t seed, int64_t rows, int64_t columns, int64_t limit,
                   int64_t* out);
 

@@ -59,6 +59,18 @@ class ProgramBuilder {
     return QueryRecord(op, side, &args);
   }
 
+  // The plan of an operator that makes one: as long as it says.  `args` has all
+  // but the plan.
+  template <typename Args>
+  Tensor PlanShape(Args args, int32_t layer) {
+    // A question has tensors without data.
+    Homes plan;
+    for (Tensor& home : plan.on) home = MakeTensor(BALEEN_TYPE_BYTE, {0});
+    args.plan = plan.handle();
+    const auto bytes = static_cast<int64_t>(Query(args, layer).out_bytes);
+    return MakeTensor(BALEEN_TYPE_BYTE, {bytes});
+  }
+
   // Puts the operator behind those before.
   template <typename Args>
   void Add(Args args, int32_t layer) {

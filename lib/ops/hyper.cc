@@ -38,9 +38,11 @@ Status CheckShapes(const baleen_hc_head_args& args) {
   int64_t T = 0, M = 0, D = 0, R = 0;
   ShapeCheck check("hc_head");
   check.Is("streams", args.streams, BALEEN_TYPE_BF16, {&T, &M, &D});
-  check.IsSum("y", args.y, &T, &D);
-  check.Is("post_in", args.post_in, BALEEN_TYPE_F32, {&T, &M});
-  check.Is("mix_in", args.mix_in, BALEEN_TYPE_F32, {&T, &M, &M});
+  if (args.y != nullptr) {
+    check.IsSum("y", args.y, &T, &D);
+    check.Is("post_in", args.post_in, BALEEN_TYPE_F32, {&T, &M});
+    check.Is("mix_in", args.mix_in, BALEEN_TYPE_F32, {&T, &M, &M});
+  }
   check.Is("fn", args.fn, BALEEN_TYPE_F32, {&M, M * D});
   check.Is("base", args.base, BALEEN_TYPE_F32, {&M});
   check.Is("scale", args.scale, BALEEN_TYPE_F32, {1});

@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 tree=$work_dir/tree
 prefix=$work_dir/prefix
 
-# As the build tree compiles, so that ccache, where it is used, has it all.
+# As the build tree compiles.
 read_cache() { sed -n "s/^$1:[A-Z]*=//p" "$build_dir/CMakeCache.txt"; }
 
 "$CMAKE" -G "$(read_cache CMAKE_GENERATOR)" \

@@ -199,6 +199,25 @@ TEST(MhcBoundary, ARowAloneIsTheSame) {
   });
 }
 
+TEST(MhcBoundary, TouchesOnlyTheRowsThatAreReal) {
+  ForEachVariant([](TestDevice& device) {
+    Case before(5, 64, 0, 1, BALEEN_MODE_REFERENCE);
+    Case after(5, 64, 0, 1, BALEEN_MODE_REFERENCE);
+    const TestBatch three({{0, 0, 3}}, {}, 2);
+    baleen_mhc_boundary_args args = after.Args();
+    args.common.batch = three.get();
+    BALEEN_RUN(device, MHC_BOUNDARY, mhc_boundary, args);
+    for (int64_t i = 0; i < 64; ++i) {
+      for (int64_t j = 0; j < kStreams; ++j) {
+        EXPECT_NE(after.streams.Get(2, j, i), before.streams.Get(2, j, i));
+        EXPECT_EQ(after.streams.Get(3, j, i), before.streams.Get(3, j, i));
+      }
+      EXPECT_EQ(after.u.At<uint16_t>(3, i), 0xFFFF);
+      EXPECT_EQ(after.rounded.At<uint8_t>(4, i), 0xFF);
+    }
+  });
+}
+
 TEST(MhcBoundary, RefusesWhatDoesNotFit) {
   TestDevice device({"reference", 1});
   Case good(2, 64, 0, 0, BALEEN_MODE_FAST);

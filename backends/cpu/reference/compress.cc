@@ -96,7 +96,7 @@ void StorePooled(const baleen_compress_args& args, const BatchView& batch,
                  int64_t row, float* pooled) {
   const baleen_state_shape& shape = args.state->shape;
   const int64_t size = PooledSize(args);
-  const int64_t entry = batch.positions[row] / shape.ratio;
+  const int64_t entry = int64_t{batch.positions[row]} / shape.ratio;
   const baleen_mode mode = args.common.mode;
   RoundRow(mode, pooled, size);
   RmsNorm(static_cast<const uint16_t*>(args.norm->data), args.epsilon, pooled,

@@ -128,17 +128,23 @@ void MixStreams(const Args& args, int64_t row, float* mixes) {
   }
 }
 
-// joined = sum over j of pre[j] * streams[j], rounded to bf16.
+// joined = sum over j of pre[j] * streams[j], two by two as the golden layers
+// have it, rounded to bf16.
 template <typename Args>
 void JoinStreams(const Args& args, int64_t row, const float* pre,
                  float* joined) {
   const int64_t streams = args.streams->size[1];
   for (int64_t i = 0; i < args.streams->size[2]; ++i) {
-    float sum = 0;
+    float sums[kMaxStreams];
     for (int64_t j = 0; j < streams; ++j) {
-      sum += pre[j] * Bf16ToFloat(RowOf<uint16_t>(*args.streams, row, j)[i]);
+      sums[j] = pre[j] * Bf16ToFloat(RowOf<uint16_t>(*args.streams, row, j)[i]);
     }
-    joined[i] = RoundToBf16(sum);
+    for (int64_t step = 1; step < streams; step *= 2) {
+      for (int64_t j = 0; j + step < streams; j += 2 * step) {
+        sums[j] += sums[j + step];
+      }
+    }
+    joined[i] = RoundToBf16(sums[0]);
   }
 }
 

@@ -84,18 +84,23 @@ void AttendRow(const baleen_sparse_attn_args& args, const BatchView& batch,
                int64_t row, const RowMemory& memory) {
   const int64_t heads = args.q->size[1];
   const int64_t size = args.q->size[2];
-  std::fill(memory.sums, memory.sums + heads * size, 0.0f);
   std::fill(memory.highest, memory.highest + heads, -INFINITY);
-  std::fill(memory.denominators, memory.denominators + heads, 0.0f);
   const RowKeys keys(args, batch, row);
-  for (int64_t first = 0; first < keys.count(); first += kKeyBlock) {
-    const int64_t count = std::min(kKeyBlock, keys.count() - first);
-    for (int64_t j = 0; j < count; ++j) {
-      DecodeEntry(args.state->shape, keys.At(first + j),
-                  memory.keys + j * size);
-    }
-    for (int64_t head = 0; head < heads; ++head) {
-      AddBlock(args, row, head, count, memory);
+  // Reference mode rounds the weights of keys against the largest score of all,
+  // so a first sweep finds it.
+  const bool reference = args.common.mode == BALEEN_MODE_REFERENCE;
+  for (int sweep = reference ? 0 : 1; sweep < 2; ++sweep) {
+    std::fill(memory.sums, memory.sums + heads * size, 0.0f);
+    std::fill(memory.denominators, memory.denominators + heads, 0.0f);
+    for (int64_t first = 0; first < keys.count(); first += kKeyBlock) {
+      const int64_t count = std::min(kKeyBlock, keys.count() - first);
+      for (int64_t j = 0; j < count; ++j) {
+        DecodeEntry(args.state->shape, keys.At(first + j),
+                    memory.keys + j * size);
+      }
+      for (int64_t head = 0; head < heads; ++head) {
+        AddBlock(args, row, head, count, memory);
+      }
     }
   }
   for (int64_t head = 0; head < heads; ++head) {

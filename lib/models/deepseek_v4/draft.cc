@@ -62,6 +62,28 @@ Status V4Model::DraftMtp(baleen_mode mode, const MtpRows& rows,
   return Read(BALEEN_OP_HC_HEAD, pass.streams, 0, count, streams);
 }
 
+Status V4Model::RunContexts(baleen_mode mode, const StepPart& part,
+                            const uint16_t* means) {
+  int64_t rows = 0;
+  int64_t positions = 0;
+  const std::span<const StepPart> parts(&part, 1);
+  BALEEN_RETURN_IF_ERROR(CheckParts(parts, &rows, &positions));
+  const std::lock_guard<std::mutex> lock(store_->mutex());
+  const DefaultFloatMode float_mode;
+  const PassShape shape = ShapeFor(mode, rows, positions);
+  BALEEN_RETURN_IF_ERROR(rope_.Reserve(shape.positions));
+  Assignment assignment = assignment_;
+  PassBuild build;
+  build.assignment = &assignment;
+  BALEEN_ASSIGN_OR_RETURN(const Owned<Pass> pass,
+                          BuildContexts(Parts(), shape, build));
+  const uint64_t row_bytes =
+      DataBytes(pass->means[kDevice]) / static_cast<uint64_t>(shape.rows);
+  BALEEN_RETURN_IF_ERROR(
+      Write(pass->means, means, static_cast<uint64_t>(rows) * row_bytes));
+  return RunParts(*pass, parts, nullptr, nullptr);
+}
+
 Status V4Model::DraftBlock(baleen_mode mode, SessionState* state,
                            baleen_token next,
                            std::span<const baleen_sample_row> rows,

@@ -9,12 +9,37 @@
 
 namespace baleen::deepseek_v4 {
 
-ContextTaps::ContextTaps(Forward& forward) : forward_(forward) {
-  if (forward.weights->dspark.stages.empty()) return;
+namespace {
+
+// The stages' windows from the means, bf16 [T, targets * D].
+void FillContexts(Forward& forward, const Tensor* means) {
+  const PreparedDspark& dspark = forward.weights->dspark;
+  baleen_linear_args project = {};
+  project.in = means;
+  project.weight = dspark.main_proj;
+  project.norm_out = dspark.main_norm;
+  project.out = forward.Make(
+      MakeTensor(BALEEN_TYPE_BF16, {forward.rows, forward.config->hidden}));
+  project.epsilon = forward.config->norm_epsilon;
+  project.repeat = 1;
+  forward.ops->Add(project, -1);
+  for (size_t i = 0; i < dspark.stages.size(); ++i) {
+    FillWindow(forward, dspark.stages[i], dspark.context_kv[i], project.out);
+  }
+}
+
+Tensor MeansShape(const Forward& forward) {
   const auto targets =
       static_cast<int64_t>(forward.config->dspark_target_layers.size());
-  means_ = forward.Make(MakeTensor(
-      BALEEN_TYPE_BF16, {forward.rows, targets * forward.config->hidden}));
+  return MakeTensor(BALEEN_TYPE_BF16,
+                    {forward.rows, targets * forward.config->hidden});
+}
+
+}  // namespace
+
+ContextTaps::ContextTaps(Forward& forward) : forward_(forward) {
+  if (forward.weights->dspark.stages.empty()) return;
+  means_ = forward.Make(MeansShape(forward));
 }
 
 void ContextTaps::AfterLayer(int32_t layer) {
@@ -48,6 +73,17 @@ void ContextTaps::Fill() {
   for (size_t i = 0; i < dspark.stages.size(); ++i) {
     FillWindow(forward_, dspark.stages[i], dspark.context_kv[i], project.out);
   }
+}
+
+Result<Owned<Pass>> BuildContexts(const PassParts& parts,
+                                  const PassShape& shape,
+                                  const PassBuild& build) {
+  PassWriter writer(parts, shape, shape.rows, build);
+  BALEEN_RETURN_IF_ERROR(writer.Begin());
+  Forward& forward = writer.forward();
+  writer.pass().means = writer.ops().MakeKept(MeansShape(forward));
+  FillContexts(forward, writer.pass().means);
+  return writer.Finish();
 }
 
 Result<Owned<Pass>> BuildDspark(const PassParts& parts, const PassShape& shape,

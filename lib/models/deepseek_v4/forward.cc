@@ -21,9 +21,7 @@ void PlanStep(Forward& forward, const Vector<baleen_state_shape>& kinds) {
   args.heads = static_cast<uint32_t>(config.heads);
   args.index_heads = static_cast<uint32_t>(config.index_heads);
   args.selected = static_cast<uint32_t>(config.index_top);
-  const baleen_op_needs needs = forward.ops->Query(args, -1);
-  forward.plan = forward.Make(
-      MakeTensor(BALEEN_TYPE_BYTE, {static_cast<int64_t>(needs.out_bytes)}));
+  forward.plan = forward.Make(forward.ops->PlanShape(args, -1));
   args.plan = forward.plan;
   forward.ops->Add(args, -1);
 }

@@ -51,9 +51,11 @@ JoinedStreams JoinStreams(Forward& forward, const PreparedHead& head,
   result.u = forward.ops->MakeKept(shape);
   if (wants_joined) result.joined = forward.Make(shape);
   baleen_hc_head_args args = {};
-  args.y = forward.y;
-  args.post_in = forward.post;
-  args.mix_in = forward.mix;
+  if (forward.y != nullptr) {
+    args.y = forward.y;
+    args.post_in = forward.post;
+    args.mix_in = forward.mix;
+  }
   args.fn = head.hyper.fn;
   args.base = head.hyper.base;
   args.scale = head.hyper.scale;

@@ -55,6 +55,10 @@ class V4Model final : public Model, public DraftModel {
   Result<Owned<Pass>> RunRange(baleen_mode mode, const StepPart& part,
                                int32_t first, int32_t end, uint16_t* streams,
                                float* logits);
+  // The same for the contexts of a DSpark drafter: `means` of the streams after
+  // its target layers, bf16 [rows, targets * D].
+  Status RunContexts(baleen_mode mode, const StepPart& part,
+                     const uint16_t* means);
   const Machine& machine() const { return *machine_; }
   const Config& config() const { return config_; }
   const Weights& weights() const { return weights_; }

@@ -39,9 +39,7 @@ Tensor* PlanExperts(Forward& forward, const PreparedLayer& layer,
   args.weights = routes.weights;
   args.visited =
       forward.Make(MakeTensor(BALEEN_TYPE_I32, {forward.config->experts}));
-  const baleen_op_needs needs = forward.ops->Query(args, layer.index);
-  args.plan = forward.Make(
-      MakeTensor(BALEEN_TYPE_BYTE, {static_cast<int64_t>(needs.out_bytes)}));
+  args.plan = forward.Make(forward.ops->PlanShape(args, layer.index));
   forward.ops->Add(args, layer.index);
   return args.plan;
 }

@@ -48,6 +48,7 @@ struct Pass {
   // MTP: bf16 [T * M, D], the streams it is given.
   const Tensor* streams_in = nullptr;
   // DSpark.
+  const Tensor* means = nullptr;        // bf16 [T, targets * D], given
   const Tensor* first = nullptr;        // i32 [1]: the token before the block
   const Tensor* sample_rows = nullptr;  // byte [R, 32]
   const Tensor* logits = nullptr;       // f32 [R, V]
@@ -87,6 +88,10 @@ Result<Owned<Pass>> BuildHead(const PassParts& parts, baleen_mode mode,
                               const PassBuild& build);
 Result<Owned<Pass>> BuildMtp(const PassParts& parts, const PassShape& shape,
                              const PassBuild& build);
+// The drafter's windows alone, from means of the target layers that are given.
+Result<Owned<Pass>> BuildContexts(const PassParts& parts,
+                                  const PassShape& shape,
+                                  const PassBuild& build);
 // One block; shape.rows is its size.
 Result<Owned<Pass>> BuildDspark(const PassParts& parts, const PassShape& shape,
                                 const PassBuild& build);

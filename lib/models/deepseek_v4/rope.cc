@@ -9,6 +9,29 @@
 namespace baleen::deepseek_v4 {
 namespace {
 
+// The frequencies of all published models.  They are powers in float32, which
+// differ by a unit in the last place from one library to the next (here 2 and 6
+// of 32 from the nearest number); these are those of the reference's own table.
+constexpr int32_t kPublishedRopeSize = 64;
+constexpr float kWindowFrequencies[] = {
+    0x1p0f,          0x1.7ff222p-1f,  0x1.1feb34p-1f,  0x1.afd136p-2f,
+    0x1.43d136p-2f,  0x1.e5a84ap-3f,  0x1.6c310ep-3f,  0x1.111aeep-3f,
+    0x1.99999ap-4f,  0x1.33281ap-4f,  0x1.ccab84p-5f,  0x1.59742ap-5f,
+    0x1.030dc6p-5f,  0x1.84869ep-6f,  0x1.235a72p-6f,  0x1.b4f7e4p-7f,
+    0x1.47ae14p-7f,  0x1.eb736p-8f,   0x1.708938p-8f,  0x1.145ceep-8f,
+    0x1.9e7c7p-9f,   0x1.36d21ap-9f,  0x1.d22a5p-10f,  0x1.5d931cp-10f,
+    0x1.0624dep-10f, 0x1.892918p-11f, 0x1.26d42cp-11f, 0x1.ba2e4ep-12f,
+    0x1.4b96cp-12f,  0x1.f1502ap-13f, 0x1.74eea6p-13f, 0x1.17a8e4p-13f};
+constexpr float kCompressedFrequencies[] = {
+    0x1p0f,          0x1.601474p-1f,  0x1.e4383ep-2f,  0x1.4cfap-2f,
+    0x1.c9f25cp-3f,  0x1.3ae8eap-3f,  0x1.b1196cp-4f,  0x1.29d2c6p-4f,
+    0x1.99999ap-5f,  0x1.19a9f6p-5f,  0x1.83603p-6f,   0x1.0a619cp-6f,
+    0x1.6e5b7ep-7f,  0x1.f7db1p-8f,   0x1.5a7abap-8f,  0x1.dc846ep-9f,
+    0x1.28f5c2p-9f,  0x1.6e29cp-10f,  0x1.bd7b6cp-11f, 0x1.0a619cp-11f,
+    0x1.37675ep-12f, 0x1.60b2fp-13f,  0x1.7d209ap-14f, 0x1.7d36bcp-15f,
+    0x1.47ae18p-16f, 0x1.6887ap-18f,  0x1.efd74cp-19f, 0x1.54f7dp-19f,
+    0x1.d4effap-20f, 0x1.4277b8p-20f, 0x1.bb7e6p-21f,  0x1.30f89ap-21f};
+
 // The dimension at which a frequency turns `rotations` times within the
 // positions that were trained before YaRN.
 double CorrectionDimension(const Config& config, double rotations) {
@@ -38,11 +61,25 @@ void ApplyYarn(const Config& config, std::span<float> frequencies) {
   }
 }
 
+bool HasPublishedRope(const Config& config, RopeKind kind) {
+  if (config.rope_size != kPublishedRopeSize) return false;
+  if (kind == RopeKind::kWindow) return config.rope_base == 10000;
+  return config.compress_rope_base == 160000 && config.rope_factor == 16 &&
+         config.rope_original_positions == 65536 &&
+         config.rope_beta_fast == 32 && config.rope_beta_slow == 1;
+}
+
 }  // namespace
 
 void RopeFrequencies(const Config& config, RopeKind kind,
                      std::span<float> frequencies) {
   const bool compressed = kind == RopeKind::kCompressed;
+  if (HasPublishedRope(config, kind)) {
+    const float* from =
+        compressed ? kCompressedFrequencies : kWindowFrequencies;
+    std::copy(from, from + frequencies.size(), frequencies.begin());
+    return;
+  }
   const double base = compressed ? config.compress_rope_base : config.rope_base;
   for (size_t i = 0; i < frequencies.size(); ++i) {
     const float exponent =

@@ -1,3 +1,5 @@
+// Checkpoints as folders: one file or shards, what an index may say, and what is
+// refused; through POSIX and through hosts that fail or cannot map.
 #include "format/checkpoint.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// The header of a safetensors file: every rule of the format, and every cut and
+// every flipped bit of a small file.
 #include "format/safetensors.h"
 
 #include <gtest/gtest.h>

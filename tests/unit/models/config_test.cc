@@ -1,3 +1,5 @@
+// Configurations: the published ones give the report's numbers in both styles of
+// keys, and what cannot be is refused by name.
 #include "models/deepseek_v4/config.h"
 
 #include <gtest/gtest.h>

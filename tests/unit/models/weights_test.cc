@@ -1,3 +1,5 @@
+// The walk over a model's tensors: exact totals of the published checkpoints, and
+// a message that names whatever tensor is missing or of another type or shape.
 #include "models/deepseek_v4/weights.h"
 
 #include <gtest/gtest.h>

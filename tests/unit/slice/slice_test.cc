@@ -13,6 +13,8 @@
 #include <optional>
 #include <set>
 
+#include <baleen/baleen.h>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "benchmarks/slice/shards.h"
@@ -169,6 +171,46 @@ TEST_F(OpenedSliceTest, MatricesKeepTheSizeOfWhatTheyMultiply) {
       EXPECT_LT(Gain(matrix), fp8 ? 2.1 / std::sqrt(1.75) : 1.1);
     }
   }
+}
+
+// The root mean square of the logits after some tokens.
+double LogitSize(baleen_model* model, baleen_mode mode) {
+  baleen_session_options options = {};
+  options.struct_size = sizeof options;
+  options.mode = mode;
+  baleen_session* session = nullptr;
+  EXPECT_EQ(baleen_session_create(model, &options, &session, nullptr),
+            BALEEN_OK);
+  std::vector<baleen_token> tokens(300);
+  Random random(1);
+  for (baleen_token& token : tokens) {
+    token = static_cast<baleen_token>(random.Next() % 512);
+  }
+  EXPECT_EQ(
+      baleen_session_append(session, tokens.data(), tokens.size(), nullptr),
+      BALEEN_OK);
+  const float* logits = nullptr;
+  size_t count = 0;
+  EXPECT_EQ(baleen_session_logits(session, &logits, &count, nullptr),
+            BALEEN_OK);
+  double squares = 0;
+  for (size_t i = 0; i < count; ++i) squares += logits[i] * logits[i];
+  baleen_session_release(session);
+  return std::sqrt(squares / static_cast<double>(count));
+}
+
+TEST_F(SliceTest, GivesLogitsOfTheSizeOfItsWeights) {
+  baleen_context* context = nullptr;
+  ASSERT_EQ(baleen_context_create(nullptr, &context, nullptr), BALEEN_OK);
+  baleen_model* model = nullptr;
+  ASSERT_EQ(baleen_model_load(context, Options("first").folder.c_str(), nullptr,
+                              &model, nullptr),
+            BALEEN_OK);
+  // The head multiplies what a norm has made of size 1.
+  EXPECT_NEAR(LogitSize(model, BALEEN_MODE_FAST), 1, 0.2);
+  EXPECT_NEAR(LogitSize(model, BALEEN_MODE_REFERENCE), 1, 0.2);
+  baleen_model_release(model);
+  baleen_context_release(context);
 }
 
 TEST_F(OpenedSliceTest, TokensVisitDistinctExperts) {

@@ -1,3 +1,5 @@
+// Conversations to prompts: the authors' own golden texts, both encoders, and
+// turns that keep their tokens so that the next prompt begins with them.
 #include "text/chat.h"
 
 #include <gtest/gtest.h>

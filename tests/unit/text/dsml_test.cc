@@ -1,3 +1,4 @@
+// Tool calls as the model writes them (text.md §1.7).
 #include "text/dsml_tag.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// JSON text byte for byte as Python's json.dumps writes it (text.md §1.10).
 #include "text/python_json.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// Turns read back: strict, tolerant and streamed cases, whole, by byte and by
+// token, with the same pieces each time.
 #include "text/reply.h"
 
 #include <gtest/gtest.h>
