@@ -203,6 +203,42 @@ TEST(Product, HasTheSameBitsRawAndPackedAndForAnyRows) {
   }
 }
 
+// Units that take subnormals for zeros must do so for any number of rows.
+TEST(Product, TreatsSubnormalsAlikeForAnyRows) {
+  constexpr int64_t kRows = 40;
+  constexpr int64_t kColumns = 256;
+  for (const ProductKernels* kernels : Kernels()) {
+    Tensor weights = RandomMatrix(Kind::kBf16, 32, kColumns, 3);
+    Tensor in(BALEEN_TYPE_BF16, {kRows, kColumns});
+    std::mt19937 random(4);
+    const auto spread = [&](Tensor& tensor, int64_t rows) {
+      for (int64_t i = 0; i < rows * kColumns; ++i) {
+        // From the least subnormal to 2^-50, so that products and sums are
+        // subnormal as well.
+        const uint32_t bits = static_cast<uint32_t>(random());
+        tensor.row<uint16_t>(0)[i] =
+            static_cast<uint16_t>((bits & 0x8000u) | bits % 0x2680u);
+      }
+    };
+    spread(weights, 32);
+    spread(in, kRows);
+    for (int64_t i = 0; i < kRows * kColumns; i += 3) {
+      in.row<uint16_t>(0)[i] = EncodeBf16(1.5);
+    }
+    const cpu::Matrix matrix = MatrixOf(*weights);
+    const PackedActivations activations(*kernels, cpu::Product::kBf16,
+                                        in.row<uint16_t>(0), kRows, kColumns);
+    const std::vector<uint8_t> all = Products(
+        *kernels, cpu::Product::kBf16, matrix, activations, 0, kRows, 0, 32);
+    for (int64_t rows : {1, 2, 3, 6}) {
+      EXPECT_EQ(Products(*kernels, cpu::Product::kBf16, matrix, activations, 0,
+                         rows, 0, 32),
+                std::vector<uint8_t>(all.begin(), all.begin() + rows * 32 * 4))
+          << kernels->name << " " << rows;
+    }
+  }
+}
+
 TEST(Product, TakesAnyRangeOfWeightRows) {
   constexpr int64_t kRows = 45;
   for (const ProductKernels* kernels : Kernels()) {

@@ -18,6 +18,11 @@ namespace {
 
 constexpr size_t kPrefill = 600;
 
+// Two best tokens closer than this are a tie within rounding: single logits
+// differ by a few hundredths (1 % of their spread), so two of them by twice that,
+// and the order of sums, which is a processor's own, decides.
+constexpr double kTie = 0.08;
+
 TEST(PocketTest, FollowsTheGoldenLogits) {
   constexpr double kMedianL2 = 0.012;
   constexpr double kLargestL2 = 0.03;
@@ -43,7 +48,8 @@ TEST(PocketTest, FollowsTheGoldenLogits) {
     const auto theirs =
         std::span<const float>(wanted).subspan(i * vocabulary, vocabulary);
     distances.push_back(RelativeL2(ours, theirs));
-    EXPECT_EQ(ArgMax(ours), ArgMax(theirs)) << "position " << 599 + i;
+    EXPECT_LE(theirs[ArgMax(theirs)] - theirs[ArgMax(ours)], kTie)
+        << "position " << 599 + i;
   }
   std::sort(distances.begin(), distances.end());
   EXPECT_LE(distances[20], kMedianL2);
@@ -100,12 +106,9 @@ TEST(PocketTest, DraftsTheGoldenTokens) {
   EXPECT_GE(same, 40u);
 }
 
-// Text must be the golden one up to the first step whose two best are a tie within
-// rounding: single logits differ by a few hundredths (1 % of their spread), so
-// two of them by twice that.  Where a tie falls as in the golden run, the text
-// goes on.
+// Text must be the golden one up to the first step whose two best are a tie.
+// Where a tie falls as in the golden run, the text goes on.
 TEST(PocketTest, WritesTheGoldenText) {
-  constexpr double kTie = 0.08;
   constexpr size_t kCompared = 400;
   TestModel model("pocket");
   const nlohmann::json greedy = ReadJson("pocket/golden/greedy.json");

@@ -14,28 +14,27 @@ namespace {
 constexpr int kRegisterVectors = 16;  // 32 columns.
 constexpr int kBlockDwords = kBlock / 2;
 
-// Subnormals are zeros, as tdpbf16ps has them.
+// Subnormals are zeros, as tdpbf16ps has them, for what is written to `sums`.
+// Compilers do not know that sums depend on the mode: those in memory stay on
+// their side of each change.
 class FlushedSubnormals {
  public:
-  FlushedSubnormals() : saved_(_mm_getcsr()) {
+  explicit FlushedSubnormals(void* sums) : sums_(sums), saved_(_mm_getcsr()) {
     constexpr unsigned int kFlush = 0x8040;
-    FinishSums();
-    _mm_setcsr(saved_ | kFlush);
-    FinishSums();
+    Change(saved_ | kFlush);
   }
-  ~FlushedSubnormals() {
-    FinishSums();
-    _mm_setcsr(saved_);
-    FinishSums();
-  }
+  ~FlushedSubnormals() { Change(saved_); }
   FlushedSubnormals(const FlushedSubnormals&) = delete;
   FlushedSubnormals& operator=(const FlushedSubnormals&) = delete;
 
  private:
-  // Compilers do not know that sums depend on the mode; those in memory stay on
-  // their side of this.
-  static void FinishSums() { __asm__ volatile("" : : : "memory"); }
+  void Change(unsigned int mode) const {
+    __asm__ volatile("" : : "r"(sums_) : "memory");
+    _mm_setcsr(mode);
+    __asm__ volatile("" : : "r"(sums_) : "memory");
+  }
 
+  void* sums_;
   unsigned int saved_;
 };
 
@@ -155,7 +154,7 @@ void FewRowsOfTile(const Weights& weights, const Matrix& matrix, int64_t tile,
     BlockSums<kRows, Weights> some;
     {
       // Scales may be subnormal: they are for the usual mode.
-      const FlushedSubnormals mode;
+      const FlushedSubnormals mode(&some);
       for (int64_t block = first; block < end; ++block) {
         BlockFloats<kRows> floats;
         LoadBlock<kRows>(row, block, &floats);
