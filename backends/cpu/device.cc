@@ -3,6 +3,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 #include <cstdio>
@@ -14,7 +18,8 @@ namespace {
 
 constexpr size_t kAlignment = 256;
 constexpr size_t kMessageSize = 256;
-constexpr const char* kIsaNames[] = {"reference", "portable", "avx2", "avx512"};
+constexpr const char* kIsaNames[] = {"reference", "portable", "avx2", "avx512",
+                                     "amx"};
 
 #if defined(__x86_64__)
 // __builtin_cpu_supports of clang 14 does not know it.
@@ -25,6 +30,28 @@ bool HasF16c() {
   unsigned int d = 0;
   constexpr unsigned int kF16cBit = 1u << 29;
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & kF16cBit) != 0;
+}
+
+// Whether the processor has AMX and the kernel gives its registers, 8 KiB of a
+// thread's state that a process has to ask for once.
+bool HasAmx() {
+#if defined(__linux__)
+  unsigned int a = 0;
+  unsigned int b = 0;
+  unsigned int c = 0;
+  unsigned int d = 0;
+  constexpr unsigned int kFeatures = 7;
+  constexpr unsigned int kBf16TileInt8 = 1u << 22 | 1u << 24 | 1u << 25;
+  if (__get_cpuid_count(kFeatures, 0, &a, &b, &c, &d) == 0 ||
+      (d & kBf16TileInt8) != kBf16TileInt8) {
+    return false;
+  }
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
 }
 #endif
 
@@ -45,7 +72,7 @@ Isa BestIsa() {
       __builtin_cpu_supports("avx512vnni") &&
       __builtin_cpu_supports("avx512vbmi") &&
       __builtin_cpu_supports("avx512bf16")) {
-    return Isa::kAvx512;
+    return HasAmx() ? Isa::kAmx : Isa::kAvx512;
   }
   return Isa::kAvx2;
 #else
@@ -71,7 +98,7 @@ baleen_status ChooseIsa(const baleen_host& host, Isa* isa) {
   }
   return device.Fail(BALEEN_INVALID_ARGUMENT,
                      "cpu.isa is \"%.32s\", but must be reference, portable, "
-                     "avx2 or avx512",
+                     "avx2, avx512 or amx",
                      setting);
 }
 

@@ -13,11 +13,11 @@ namespace baleen::cpu {
 
 // Instruction sets, each of which includes those before it.  The reference is
 // plain loops; portable code is blocked for any compiler to vectorize.
-enum class Isa { kReference, kPortable, kAvx2, kAvx512 };
+enum class Isa { kReference, kPortable, kAvx2, kAvx512, kAmx };
 
 const char* IsaName(Isa isa);
 
-// The best that this processor has.
+// The best that this processor has and the system lets this process use.
 Isa BestIsa();
 
 class Device {

@@ -51,8 +51,9 @@ baleen_status RunWith(const Queue& queue, const Args& args) {
   }
 
 #if defined(__x86_64__)
-#define BALEEN_CPU_X86(name, Name)                                     \
-  BALEEN_CPU_WITH(name, Name, Isa::kAvx512, "avx512", kAvx512Kernels), \
+#define BALEEN_CPU_X86(name, Name)                                         \
+  BALEEN_CPU_WITH(name, Name, Isa::kAmx, "amx", kAmxKernels),              \
+      BALEEN_CPU_WITH(name, Name, Isa::kAvx512, "avx512", kAvx512Kernels), \
       BALEEN_CPU_WITH(name, Name, Isa::kAvx2, "avx2", kAvx2Kernels),
 #else
 #define BALEEN_CPU_X86(name, Name)

@@ -1,14 +1,14 @@
-// Products in plain C++, in loops that any compiler can vectorize.
+// Products in plain C++, in loops over the 16 lanes of a tile that any compiler
+// can vectorize: each weight of a block is decoded once for all activation rows.
 #include <array>
 #include <bit>
 
 #include "cpu/product.h"
+#include "cpu/tile_rows.h"
+#include "numeric/bf16.h"
 
 namespace baleen::cpu {
 namespace {
-
-constexpr int64_t kLanes = 16;
-constexpr int64_t kFp4Group = 32;  // Columns of a scale; weights.cc sees to it.
 
 // The values of e4m3 codes.
 constexpr std::array<float, 256> MakeFp8Table() {
@@ -28,77 +28,112 @@ constexpr float kFp4Table[16] = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,
                                  4.0f,  6.0f,  -0.0f, -0.5f, -1.0f, -1.5f,
                                  -2.0f, -3.0f, -4.0f, -6.0f};
 
-// `count` columns from `first` of a weight row, with their scales; zeros up to a
-// block.
-void DecodeBlock(const Matrix& matrix, int64_t row, int64_t first,
-                 const float* scales, float* weights) {
-  const int64_t rest = matrix.columns - first;
-  const int64_t count = rest < kBlock ? rest : kBlock;
-  const uint8_t* data = matrix.data + row * matrix.row_bytes;
+// The bytes of 16 rows, packed or not.
+struct TileBytes {
+  const uint8_t* data;
+  int64_t row_stride;
+  int64_t dword_stride;
+  uint8_t at(int64_t row, int64_t byte) const {
+    return data[row * row_stride + byte / 4 * dword_stride + byte % 4];
+  }
+};
+
+TileBytes Raw(const RowBytes& rows) { return {rows.data, rows.stride, 4}; }
+TileBytes Packed(const uint8_t* data) { return {data, 4, kVector}; }
+
+// The weights of a block, by column and lane.
+using DecodedBlock = float[kBlock][kTileRows];
+
+void DecodeBf16(const TileBytes& bytes, DecodedBlock& weights) {
+  for (int64_t k = 0; k < kBlock; ++k) {
+    for (int64_t lane = 0; lane < kTileRows; ++lane) {
+      const uint32_t low = bytes.at(lane, 2 * k);
+      const uint32_t high = bytes.at(lane, 2 * k + 1);
+      weights[k][lane] = Bf16ToFloat(static_cast<uint16_t>(high << 8 | low));
+    }
+  }
+}
+
+void DecodeFp8(const TileBytes& bytes, const float* scales,
+               DecodedBlock& weights) {
+  for (int64_t k = 0; k < kBlock; ++k) {
+    for (int64_t lane = 0; lane < kTileRows; ++lane) {
+      weights[k][lane] = kFp8Table[bytes.at(lane, k)] * scales[lane];
+    }
+  }
+}
+
+void DecodeFp4(const TileBytes& bytes, const TileBytes& scales,
+               DecodedBlock& weights) {
+  for (int64_t lane = 0; lane < kTileRows; ++lane) {
+    for (int64_t k = 0; k < kBlock; k += 2) {
+      const float scale = E8m0ToFloat(scales.at(lane, k / kFp4Group));
+      const uint8_t byte = bytes.at(lane, k / 2);
+      weights[k][lane] = kFp4Table[byte & 15] * scale;
+      weights[k + 1][lane] = kFp4Table[byte >> 4] * scale;
+    }
+  }
+}
+
+void DecodeBlock(const Matrix& matrix, int64_t tile, int64_t block,
+                 DecodedBlock& weights) {
+  CopiedBlock copy;
+  const int64_t block_bytes = PackedBlockBytes(matrix.type);
+  const uint8_t* packed =
+      matrix.data + tile * PackedTileBytes(matrix) + block * block_bytes;
+  const TileBytes bytes = matrix.packed
+                              ? Packed(packed)
+                              : Raw(BlockRows(matrix, tile, block, &copy));
   switch (matrix.type) {
     case MatrixType::kBf16:
-      for (int64_t i = 0; i < count; ++i) {
-        uint16_t bits;
-        std::memcpy(&bits, data + (first + i) * 2, sizeof(bits));
-        weights[i] = Bf16ToFloat(bits);
-      }
-      break;
+      return DecodeBf16(bytes, weights);
     case MatrixType::kFp8: {
-      const float scale = scales[first / kBlock];
-      for (int64_t i = 0; i < count; ++i) {
-        weights[i] = kFp8Table[data[first + i]] * scale;
-      }
-      break;
+      float scales[kTileRows];
+      Fp8TileScales(matrix, tile, block, scales);
+      return DecodeFp8(bytes, scales, weights);
     }
-    case MatrixType::kFp4: {
-      const uint8_t* codes = matrix.scales + row * matrix.row_scales;
-      const uint8_t* bytes = data + first / 2;
-      for (int64_t i = 0; i < count; i += 2) {
-        const float scale = E8m0ToFloat(codes[(first + i) / kFp4Group]);
-        weights[i] = kFp4Table[bytes[i / 2] & 15] * scale;
-        weights[i + 1] = kFp4Table[bytes[i / 2] >> 4] * scale;
-      }
-      break;
-    }
+    case MatrixType::kFp4:
+      return DecodeFp4(bytes,
+                       matrix.packed
+                           ? Packed(packed + block_bytes - kVector)
+                           : Raw(Fp4ScaleRows(matrix, tile, block, &copy)),
+                       weights);
   }
-  for (int64_t i = count; i < kBlock; ++i) weights[i] = 0.0f;
 }
 
-void AddBlock(const float* weights, const uint8_t* packed, float* lanes) {
+void AddBlock(const DecodedBlock& weights, const uint8_t* packed, float* sums) {
   const float* activations = reinterpret_cast<const float*>(packed);
-  for (int64_t i = 0; i < kBlock; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] += weights[i + lane] * activations[i + lane];
+  float lanes[kTileRows];
+  std::memcpy(lanes, sums, sizeof(lanes));
+  for (int64_t k = 0; k < kBlock; ++k) {
+    for (int64_t lane = 0; lane < kTileRows; ++lane) {
+      lanes[lane] += weights[k][lane] * activations[k];
     }
   }
-}
-
-float SumLanes(float* lanes) {
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
+  std::memcpy(sums, lanes, sizeof(lanes));
 }
 
 void Multiply(Product, const Matrix& matrix, int64_t first, int64_t count,
-              const uint8_t* const* packed, int rows, float* out,
+              const uint8_t* const* packed, int64_t rows, float* out,
               int64_t out_stride) {
-  float scales[kMostBlocks];
-  for (int64_t n = 0; n < count; ++n) {
-    if (matrix.type == MatrixType::kFp8) {
-      BlockScales(matrix, first + n, scales);
-    }
-    float lanes[kMostRows][kLanes] = {};
+  const int64_t end = first + count;
+  for (int64_t at = first; at < end;) {
+    const int64_t tile = at / kTileRows;
+    const int64_t begin = tile * kTileRows;
+    const int64_t stop = begin + kTileRows < end ? begin + kTileRows : end;
+    float sums[kMostRows][kTileRows] = {};
     for (int64_t b = 0; b < BlocksOf(matrix.columns); ++b) {
-      float weights[kBlock];
-      DecodeBlock(matrix, first + n, b * kBlock, scales, weights);
-      for (int r = 0; r < rows; ++r) {
-        AddBlock(weights, packed[r] + b * kBlock * 4, lanes[r]);
+      DecodedBlock weights;
+      DecodeBlock(matrix, tile, b, weights);
+      for (int64_t r = 0; r < rows; ++r) {
+        AddBlock(weights, packed[r] + b * kBlock * 4, sums[r]);
       }
     }
-    for (int r = 0; r < rows; ++r) {
-      out[r * out_stride + n] = SumLanes(lanes[r]);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::memcpy(out + r * out_stride + (at - first), sums[r] + (at - begin),
+                  static_cast<size_t>(stop - at) * sizeof(float));
     }
+    at = stop;
   }
 }
 

@@ -1,20 +1,16 @@
 // Products of weight rows with activation rows, the inner loop of every operator
 // that has a weight: one set of kernels for each instruction set.
 //
-// A kernel decodes a weight row once, 128 columns at a time, and multiplies it
-// with up to eight activation rows.  Each of the outputs has accumulators of its
-// own and one order of summation, whatever the number of rows: by lanes within a
-// block of 128, then block after block, then the lanes as a tree.  Activations
-// are packed first into the order in which weights are decoded, with zeros up to
-// a whole block.
+// A kernel takes 16 weight rows at a time, one to a lane (packed_layout.h), as
+// they are packed or from where a checkpoint has them.  Every output is the sum
+// of its products by ascending columns, in an order that is the same for packed
+// and raw weights and for any number of activation rows.  Activations are packed
+// first, in blocks of 128, with zeros up to a whole block.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 
-#include "cpu/weights.h"
-#include "numeric/bf16.h"
+#include "cpu/packed_layout.h"
 
 namespace baleen::cpu {
 
@@ -26,15 +22,9 @@ enum class Product {
   kFp4Int8,  // e2m1 weights, activations of int8 with a scale for each 32
 };
 
-constexpr int64_t kBlock = 128;       // Columns decoded at once.
-constexpr int kMostRows = 8;          // Activation rows of a kernel call.
-constexpr int64_t kMostBlocks = 512;  // Of a row: at most 65536 columns.
-constexpr int64_t kInt8Group = 32;
+constexpr int64_t kMostRows = 128;         // Activation rows of a kernel call.
+constexpr int64_t kMostBlocks = 512;       // Of a row: at most 65536 columns.
 constexpr int64_t kMostPackedBlock = 512;  // Bytes, of any kernels.
-
-static constexpr int64_t BlocksOf(int64_t columns) {
-  return (columns + kBlock - 1) / kBlock;
-}
 
 struct ProductKernels {
   const char* name;
@@ -50,52 +40,13 @@ struct ProductKernels {
   // out[r * out_stride + n] = weight row first + n times activation row r, for n
   // below count and r below rows (1..kMostRows).
   void (*multiply)(Product product, const Matrix& matrix, int64_t first,
-                   int64_t count, const uint8_t* const* packed, int rows,
+                   int64_t count, const uint8_t* const* packed, int64_t rows,
                    float* out, int64_t out_stride);
 };
 
 extern const ProductKernels kPortableKernels;
 extern const ProductKernels kAvx2Kernels;
 extern const ProductKernels kAvx512Kernels;
-
-// Functions here are static for the reason that those of numeric/ are: files of
-// different instruction sets must not share a copy.
-
-// Rounds a group to int8: values q and the float that q is to be multiplied by.
-// What is not finite makes that NaN.
-static inline float RoundToInt8(const float* values, int64_t count,
-                                int8_t* codes) {
-  float largest = 0.0f;
-  bool finite = true;
-  for (int64_t i = 0; i < count; ++i) {
-    const float magnitude = std::fabs(values[i]);
-    finite = finite && magnitude <= 3.4e38f;
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  constexpr float kMost = 127.0f;
-  constexpr float kLeast = 1e-30f;  // Below, 127 / largest could overflow.
-  if (!finite || largest < kLeast) {
-    std::memset(codes, 0, static_cast<size_t>(count));
-    return finite ? 0.0f : FloatOfBits(0x7FC00000u);
-  }
-  const float inverse = kMost / largest;
-  for (int64_t i = 0; i < count; ++i) {
-    codes[i] = static_cast<int8_t>(std::lrint(values[i] * inverse));
-  }
-  return largest / kMost;
-}
-
-// The scales of the blocks of an fp8 weight row as floats.
-static inline void BlockScales(const Matrix& matrix, int64_t row,
-                               float* scales) {
-  const int64_t first = row / matrix.block_rows * matrix.row_scales;
-  for (int64_t i = 0; i < matrix.row_scales; ++i) {
-    if (matrix.float_scales) {
-      std::memcpy(scales + i, matrix.scales + (first + i) * 4, sizeof(float));
-    } else {
-      scales[i] = E8m0ToFloat(matrix.scales[first + i]);
-    }
-  }
-}
+extern const ProductKernels kAmxKernels;
 
 }  // namespace baleen::cpu

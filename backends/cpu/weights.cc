@@ -1,15 +1,16 @@
-// Opening, closing and (later) packing of weights.
+// Opening, packing and closing of weights.
 #include "cpu/weights.h"
 
+#include <cstring>
 #include <new>
 
 #include "cpu/device.h"
+#include "cpu/weight_pack.h"
 
 namespace baleen::cpu {
 namespace {
 
 constexpr int64_t kMostElements = int64_t{1} << 40;
-constexpr int64_t kFp4Block = 32;
 
 // NULL, or why the tensor cannot be a matrix of a weight.
 const char* MatrixError(const baleen_tensor& tensor, bool needs_data) {
@@ -40,7 +41,7 @@ const char* MatrixError(const baleen_tensor& tensor, bool needs_data) {
   }
   if (tensor.type == BALEEN_TYPE_F4_E2M1 &&
       (tensor.size[1] % 2 != 0 || tensor.block_rows != 1 ||
-       tensor.block_columns != kFp4Block ||
+       tensor.block_columns != kFp4Group ||
        tensor.scale_type != BALEEN_TYPE_E8M0)) {
     return "is of 4-bit numbers without an e8m0 scale for each 32 of a row";
   }
@@ -115,44 +116,92 @@ const char* KindError(const baleen_weight_source& source) {
   }
 }
 
-}  // namespace
-
-const char* WeightLayout(baleen_device*) { return "cpu.raw.1"; }
-
-baleen_status WeightSize(baleen_device* handle, const baleen_weight_source*,
-                         uint64_t*) {
-  return FromHandle(handle)->Fail(
-      BALEEN_UNSUPPORTED, "the CPU backend uses weights as they are published");
+// Tells why the source is not a weight; `needs_data`: of raw tensors.
+baleen_status CheckSource(const Device& device,
+                          const baleen_weight_source& source, bool needs_data) {
+  if (source.struct_size < sizeof(baleen_weight_source) ||
+      source.tensors == nullptr || source.tensor_count == 0) {
+    return device.Fail(BALEEN_INVALID_ARGUMENT, "a weight of no tensors");
+  }
+  for (uint32_t i = 0; i < source.tensor_count; ++i) {
+    const char* error = MatrixError(source.tensors[i], needs_data);
+    if (error == nullptr) continue;
+    return device.Fail(BALEEN_INVALID_ARGUMENT, "matrix %u of a weight %s", i,
+                       error);
+  }
+  const char* error = KindError(source);
+  if (error == nullptr) return BALEEN_OK;
+  return device.Fail(BALEEN_INVALID_ARGUMENT, "a weight cannot be: %s", error);
 }
 
-baleen_status WeightPack(baleen_device* handle, const baleen_weight_source*,
-                         uint32_t, uint32_t, void*) {
-  return FromHandle(handle)->Fail(
-      BALEEN_UNSUPPORTED, "the CPU backend uses weights as they are published");
+// NULL, or why there is no blob of such a weight.
+const char* PackError(const baleen_weight_source& source) {
+  const bool plain = source.tensors[0].type == BALEEN_TYPE_BF16;
+  return IsPackedKind(source.kind) || plain
+             ? nullptr
+             : "a table of quantized numbers is not packed";
+}
+
+}  // namespace
+
+const char* WeightLayout(baleen_device*) { return kPackedLayout; }
+
+baleen_status WeightSize(baleen_device* handle,
+                         const baleen_weight_source* source, uint64_t* bytes) {
+  const Device& device = *FromHandle(handle);
+  const baleen_status status = CheckSource(device, *source, false);
+  if (status != BALEEN_OK) return status;
+  if (const char* error = PackError(*source); error != nullptr) {
+    return device.Fail(BALEEN_UNSUPPORTED, "%s", error);
+  }
+  *bytes = 0;
+  for (uint32_t i = 0; i < source->tensor_count; ++i) {
+    *bytes = PlaceAfter(source->kind, MatrixOf(source->tensors[i]), i, *bytes);
+  }
+  return BALEEN_OK;
+}
+
+baleen_status WeightPack(baleen_device* handle,
+                         const baleen_weight_source* source, uint32_t first,
+                         uint32_t count, void* blob) {
+  const Device& device = *FromHandle(handle);
+  const baleen_status status = CheckSource(device, *source, true);
+  if (status != BALEEN_OK) return status;
+  if (const char* error = PackError(*source); error != nullptr) {
+    return device.Fail(BALEEN_UNSUPPORTED, "%s", error);
+  }
+  const uint32_t per_part = source->kind == BALEEN_WEIGHT_EXPERTS ? 3 : 1;
+  const uint32_t parts = source->tensor_count / per_part;
+  if (first > parts || count > parts - first) {
+    return device.Fail(BALEEN_INVALID_ARGUMENT,
+                       "a weight of %u parts has no parts %u to %u", parts,
+                       first, first + count);
+  }
+  uint8_t* const base = static_cast<uint8_t*>(blob);
+  uint64_t place = 0;
+  for (uint32_t i = 0; i < (first + count) * per_part; ++i) {
+    const Matrix matrix = MatrixOf(source->tensors[i]);
+    const uint64_t after = PlaceAfter(source->kind, matrix, i, place);
+    if (i >= first * per_part) {
+      PackMatrix(matrix, source->kind, base + place);
+      // What aligns the next, so that blobs of the same weight are the same.
+      const uint64_t end = place + BlobBytes(source->kind, matrix);
+      if (end < after) std::memset(base + end, 0, after - end);
+    }
+    place = after;
+  }
+  return BALEEN_OK;
 }
 
 baleen_status WeightOpen(baleen_device* handle,
                          const baleen_weight_source* source, const void* blob,
                          baleen_weight** weight) {
   const Device& device = *FromHandle(handle);
-  if (source->struct_size < sizeof(baleen_weight_source) ||
-      source->tensors == nullptr || source->tensor_count == 0) {
-    return device.Fail(BALEEN_INVALID_ARGUMENT, "a weight of no tensors");
-  }
-  if (blob != nullptr) {
-    return device.Fail(BALEEN_UNSUPPORTED,
-                       "the CPU backend has no packed layout to read");
-  }
-  for (uint32_t i = 0; i < source->tensor_count; ++i) {
-    const char* error = MatrixError(source->tensors[i], true);
-    if (error == nullptr) continue;
-    return device.Fail(BALEEN_INVALID_ARGUMENT, "matrix %u of a weight %s", i,
-                       error);
-  }
-  const char* error = KindError(*source);
-  if (error != nullptr) {
-    return device.Fail(BALEEN_INVALID_ARGUMENT, "a weight cannot be: %s",
-                       error);
+  const baleen_status status = CheckSource(device, *source, blob == nullptr);
+  if (status != BALEEN_OK) return status;
+  if (reinterpret_cast<uintptr_t>(blob) % kVector != 0) {
+    return device.Fail(BALEEN_INVALID_ARGUMENT,
+                       "a packed weight is not aligned to 64 bytes");
   }
   const uint64_t size =
       sizeof(Weight) + uint64_t{source->tensor_count} * sizeof(Matrix);
@@ -163,8 +212,16 @@ baleen_status WeightOpen(baleen_device* handle,
   Weight* made =
       new (memory) Weight{handle, source->kind, source->tensor_count};
   Matrix* matrices = reinterpret_cast<Matrix*>(made + 1);
+  uint64_t place = 0;
   for (uint32_t i = 0; i < source->tensor_count; ++i) {
-    new (matrices + i) Matrix(MatrixOf(source->tensors[i]));
+    Matrix matrix = MatrixOf(source->tensors[i]);
+    if (blob != nullptr) {
+      const uint64_t after = PlaceAfter(source->kind, matrix, i, place);
+      matrix = PackedMatrix(matrix, source->kind,
+                            static_cast<const uint8_t*>(blob) + place);
+      place = after;
+    }
+    new (matrices + i) Matrix(matrix);
   }
   *weight = reinterpret_cast<baleen_weight*>(made);
   return BALEEN_OK;

@@ -1,7 +1,8 @@
 // Weights as operators of the CPU backend see them.
 //
 // A weight of raw tensors is a list of matrices that lie where the checkpoint
-// has them: nothing is read, copied or converted when one is opened.
+// has them, one of a blob lies in the blob: nothing is read, copied or converted
+// when one is opened.
 #pragma once
 
 #include <baleen/backend.h>
@@ -12,18 +13,20 @@ namespace baleen::cpu {
 
 enum class MatrixType { kBf16, kFp8, kFp4 };
 
-// A matrix [rows, columns], row-major and contiguous.
+// A matrix [rows, columns]: row-major and contiguous, or packed as
+// packed_layout.h says.
 struct Matrix {
   MatrixType type;
   bool float_scales;  // Scales are f32; otherwise e8m0.
+  bool packed;
   int64_t rows;
   int64_t columns;
   int64_t block_rows;  // Of a scale; 0 without.
   int64_t block_columns;
-  int64_t row_bytes;
+  int64_t row_bytes;   // Before packing.
   int64_t row_scales;  // Scales in a row of blocks.
   const uint8_t* data;
-  const uint8_t* scales;
+  const uint8_t* scales;  // NULL for packed fp4: they are among the data.
 };
 
 struct Weight {

@@ -22,7 +22,8 @@ namespace baleen::bench {
 
 class BenchDevice {
  public:
-  explicit BenchDevice(const char* isa) : isa_(isa) {
+  explicit BenchDevice(const char* isa, bool packs = false)
+      : isa_(isa), packs_(packs) {
     allocator_ = {sizeof(allocator_), 0, nullptr, Allocate, Deallocate};
     workers_ = {sizeof(workers_), 1, nullptr, RunTasks};
     host_ = {sizeof(host_),
@@ -49,6 +50,7 @@ class BenchDevice {
   BenchDevice& operator=(const BenchDevice&) = delete;
 
   bool ok() const { return status_ == BALEEN_OK; }
+  bool packs() const { return packs_; }  // Weights that it opens.
   baleen_device* handle() const { return device_; }
   baleen_queue* queue() const { return queue_; }
   const baleen_device_table& table() const { return *table_; }
@@ -88,6 +90,7 @@ class BenchDevice {
   }
 
   const char* isa_;
+  bool packs_;
   baleen_allocator allocator_;
   baleen_workers workers_;
   baleen_host host_;
@@ -184,19 +187,39 @@ class BenchWeight {
     source.kind = kind;
     source.tensors = tensors_.data();
     source.tensor_count = static_cast<uint32_t>(tensors_.size());
-    device.table().weight_open(device.handle(), &source, nullptr, &weight_);
+    if (device.packs()) Pack(source);
+    device.table().weight_open(device.handle(), &source, blob_.get(), &weight_);
   }
   ~BenchWeight() { device_.table().weight_close(weight_); }
   BenchWeight(const BenchWeight&) = delete;
   BenchWeight& operator=(const BenchWeight&) = delete;
 
   const baleen_weight* get() const { return weight_; }
+  // Raw; packed ones are as many but for what completes tiles.
   size_t bytes() const { return bytes_; }
 
  private:
+  struct Free {
+    void operator()(uint8_t* memory) const { std::free(memory); }
+  };
+
+  void Pack(const baleen_weight_source& source) {
+    const baleen_device_table& table = device_.table();
+    constexpr size_t kPage = 4096;
+    uint64_t bytes = 0;
+    table.weight_size(device_.handle(), &source, &bytes);
+    blob_.reset(static_cast<uint8_t*>(
+        std::aligned_alloc(kPage, (bytes / kPage + 1) * kPage)));
+    const uint32_t parts = source.kind == BALEEN_WEIGHT_EXPERTS
+                               ? source.tensor_count / 3
+                               : source.tensor_count;
+    table.weight_pack(device_.handle(), &source, 0, parts, blob_.get());
+  }
+
   BenchDevice& device_;
   std::vector<baleen_tensor> tensors_;
   size_t bytes_ = 0;
+  std::unique_ptr<uint8_t, Free> blob_;
   baleen_weight* weight_ = nullptr;
 };
 
@@ -217,28 +240,34 @@ inline baleen_op_common Common(size_t size, baleen_mode mode) {
   return common;
 }
 
-// Registers a benchmark for each instruction set, mode and number of rows.
-// The reference, a hundred times slower, runs one row.
+// Registers a benchmark for each instruction set, mode and number of rows, with
+// raw and, where `packs`, packed weights.  The reference, a hundred times slower,
+// runs one row of raw ones.
 template <typename Function>
 void RegisterForDevices(const std::string& name, Function function,
-                        const std::vector<int64_t>& rows) {
-  for (const char* isa : {"reference", "portable", "avx2", "avx512"}) {
+                        const std::vector<int64_t>& rows, bool packs = false) {
+  const auto add = [&](const char* isa, baleen_mode mode, int64_t count,
+                       bool packed) {
+    const std::string label =
+        name + "/" + isa +
+        (mode == BALEEN_MODE_FAST ? "/fast/" : "/reference/") +
+        (!packs ? "" : (packed ? "packed/" : "raw/")) + std::to_string(count);
+    benchmark::RegisterBenchmark(label.c_str(), [=](benchmark::State& state) {
+      BenchDevice device(isa, packed);
+      if (!device.ok()) {
+        state.SkipWithError("the processor lacks it");
+        return;
+      }
+      function(state, device, mode, count);
+    });
+  };
+  for (const char* isa : {"reference", "portable", "avx2", "avx512", "amx"}) {
+    const bool plain = std::strcmp(isa, "reference") == 0;
     for (baleen_mode mode : {BALEEN_MODE_FAST, BALEEN_MODE_REFERENCE}) {
       for (int64_t count : rows) {
-        const std::string row_name = std::to_string(count);
-        if (std::strcmp(isa, "reference") == 0 && count != 1) continue;
-        const std::string label =
-            name + "/" + isa +
-            (mode == BALEEN_MODE_FAST ? "/fast/" : "/reference/") + row_name;
-        benchmark::RegisterBenchmark(
-            label.c_str(), [=](benchmark::State& state) {
-              BenchDevice device(isa);
-              if (!device.ok()) {
-                state.SkipWithError("the processor lacks it");
-                return;
-              }
-              function(state, device, mode, count);
-            });
+        if (plain && count != 1) continue;
+        add(isa, mode, count, false);
+        if (packs && !plain) add(isa, mode, count, true);
       }
     }
   }

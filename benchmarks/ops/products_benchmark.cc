@@ -49,6 +49,15 @@ void LinearFp4(benchmark::State& state, BenchDevice& device, baleen_mode mode,
   Linear(state, device, mode, rows, matrix);
 }
 
+// Of so few rows that they stay in the second cache: the speed of the kernel itself.
+template <baleen_type type, uint32_t block_rows, uint32_t block_columns>
+void Cached(benchmark::State& state, BenchDevice& device, baleen_mode mode,
+            int64_t rows) {
+  BenchTensor matrix(type, {type == BALEEN_TYPE_BF16 ? 128 : 256, kHidden},
+                     block_rows, block_columns);
+  Linear(state, device, mode, rows, matrix);
+}
+
 void QUp(benchmark::State& state, BenchDevice& device, baleen_mode mode,
          int64_t rows) {
   constexpr int64_t kRank = 1024;
@@ -187,18 +196,23 @@ void Head(benchmark::State& state, BenchDevice& device, baleen_mode mode,
 
 const int kRegistered = [] {
   const std::vector<int64_t> rows = {1, 2, 4, 8, 64};
-  RegisterForDevices("linear_bf16", LinearBf16, rows);
-  RegisterForDevices("linear_fp8", LinearFp8, rows);
-  RegisterForDevices("linear_fp4", LinearFp4, rows);
-  RegisterForDevices("q_up", QUp, rows);
+  RegisterForDevices("linear_bf16", LinearBf16, rows, true);
+  RegisterForDevices("linear_fp8", LinearFp8, rows, true);
+  RegisterForDevices("linear_fp4", LinearFp4, rows, true);
+  RegisterForDevices("cached_bf16", Cached<BALEEN_TYPE_BF16, 0, 0>, rows, true);
+  RegisterForDevices("cached_fp8", Cached<BALEEN_TYPE_F8_E4M3, 128, 128>, rows,
+                     true);
+  RegisterForDevices("cached_fp4", Cached<BALEEN_TYPE_F4_E2M1, 1, 32>, rows,
+                     true);
+  RegisterForDevices("q_up", QUp, rows, true);
   for (bool down : {false, true}) {
     RegisterForDevices(
         down ? "moe_down" : "moe_gate_up",
         [down](benchmark::State& state, BenchDevice& device, baleen_mode mode,
                int64_t count) { Moe(state, device, mode, count, down); },
-        rows);
+        rows, true);
   }
-  RegisterForDevices("head", Head, rows);
+  RegisterForDevices("head", Head, rows, true);
   return 0;
 }();
 

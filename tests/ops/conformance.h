@@ -42,6 +42,7 @@ class GuardedBuffer {
   GuardedBuffer& operator=(const GuardedBuffer&) = delete;
 
   uint8_t* data() { return data_; }
+  const uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
 
  private:
@@ -150,7 +151,7 @@ class TestDevice {
 // The instruction sets of the CPU backend that this machine can run.
 inline std::vector<const char*> Devices() {
   std::vector<const char*> present;
-  for (const char* isa : {"reference", "portable", "avx2", "avx512"}) {
+  for (const char* isa : {"reference", "portable", "avx2", "avx512", "amx"}) {
     if (TestDevice(isa).status() == BALEEN_OK) present.push_back(isa);
   }
   return present;
@@ -283,11 +284,12 @@ class Batch {
   baleen_batch batch_;
 };
 
-// A weight opened from raw tensors, which must outlive it.
+// A weight opened from raw tensors, which must outlive it, or of a blob that it
+// packs from them.
 class OpenWeight {
  public:
   OpenWeight(TestDevice& device, baleen_weight_kind kind,
-             const std::vector<Tensor*>& tensors)
+             const std::vector<Tensor*>& tensors, bool packed = false)
       : device_(device) {
     for (Tensor* tensor : tensors) tensors_.push_back(**tensor);
     baleen_weight_source source{};
@@ -295,8 +297,10 @@ class OpenWeight {
     source.kind = kind;
     source.tensors = tensors_.data();
     source.tensor_count = static_cast<uint32_t>(tensors_.size());
-    status_ =
-        device.table().weight_open(device.handle(), &source, nullptr, &weight_);
+    if (packed && !Pack(&source)) return;
+    status_ = device.table().weight_open(
+        device.handle(), &source, blob_ == nullptr ? nullptr : blob_->data(),
+        &weight_);
   }
   ~OpenWeight() { device_.table().weight_close(weight_); }
   OpenWeight(const OpenWeight&) = delete;
@@ -304,10 +308,34 @@ class OpenWeight {
 
   baleen_status status() const { return status_; }
   const baleen_weight* get() const { return weight_; }
+  const GuardedBuffer& blob() const { return *blob_; }
 
  private:
+  // Part by part, the last first; then forgets the raw data.
+  bool Pack(const baleen_weight_source* source) {
+    const baleen_device_table& table = device_.table();
+    uint64_t bytes = 0;
+    status_ = table.weight_size(device_.handle(), source, &bytes);
+    if (status_ != BALEEN_OK) return false;
+    blob_ = std::make_unique<GuardedBuffer>(static_cast<size_t>(bytes));
+    const uint32_t parts = source->kind == BALEEN_WEIGHT_EXPERTS
+                               ? source->tensor_count / 3
+                               : source->tensor_count;
+    for (uint32_t i = parts; i > 0; --i) {
+      status_ =
+          table.weight_pack(device_.handle(), source, i - 1, 1, blob_->data());
+      if (status_ != BALEEN_OK) return false;
+    }
+    for (baleen_tensor& tensor : tensors_) {
+      tensor.data = nullptr;
+      tensor.scales = nullptr;
+    }
+    return true;
+  }
+
   TestDevice& device_;
   std::vector<baleen_tensor> tensors_;
+  std::unique_ptr<GuardedBuffer> blob_;
   baleen_status status_;
   baleen_weight* weight_ = nullptr;
 };

@@ -68,10 +68,11 @@ class Experts {
     }
   }
 
-  std::unique_ptr<OpenWeight> Open(TestDevice& device) {
+  std::unique_ptr<OpenWeight> Open(TestDevice& device, bool packed = false) {
     std::vector<Tensor*> tensors;
     for (Tensor& matrix : matrices_) tensors.push_back(&matrix);
-    return std::make_unique<OpenWeight>(device, BALEEN_WEIGHT_EXPERTS, tensors);
+    return std::make_unique<OpenWeight>(device, BALEEN_WEIGHT_EXPERTS, tensors,
+                                        packed);
   }
 
   baleen_status Plan(TestDevice& device, int64_t first, int64_t count,
@@ -386,6 +387,29 @@ TEST(Moe, HasTheSameBitsForAnyRowsAndThreads) {
         ASSERT_EQ(alone.Down(one, weight->get(), t, 1), BALEEN_OK);
       }
       EXPECT_EQ(alone.y_.bytes(), together.y_.bytes()) << isa;
+    }
+  }
+}
+
+TEST(Moe, HasTheSameBitsPacked) {
+  for (const char* isa : Devices()) {
+    for (baleen_mode mode : {BALEEN_MODE_REFERENCE, BALEEN_MODE_FAST}) {
+      for (const Shape& shape : kShapes) {
+        TestDevice device(isa, 2);
+        std::vector<std::vector<uint8_t>> sums;
+        for (bool packed : {false, true}) {
+          Experts test(shape, mode);
+          const auto weight = test.Open(device, packed);
+          ASSERT_EQ(weight->status(), BALEEN_OK) << device.failure();
+          ASSERT_EQ(test.Plan(device, 0, shape.rows, true), BALEEN_OK);
+          ASSERT_EQ(test.GateUp(device, weight->get(), 0, shape.rows, 10.0f),
+                    BALEEN_OK);
+          ASSERT_EQ(test.Down(device, weight->get(), 0, shape.rows), BALEEN_OK);
+          EXPECT_EQ(device.implementation(), isa);
+          sums.push_back(test.y_.bytes());
+        }
+        EXPECT_EQ(sums[0], sums[1]) << isa << " " << KindName(shape.routed);
+      }
     }
   }
 }

@@ -1,70 +1,22 @@
-// The kernels themselves: every code of every format, extreme scales, and the
-// error of int8 activations.
-#include "cpu/product.h"
-
-#include "cpu/device.h"
+// The kernels themselves: every code of every format, extreme scales, the error
+// of int8 activations, and that packing changes no bit.
 #include "cpu/tensor_view.h"
-#include "ops/oracle.h"
+#include "ops/product_kernels.h"
 
 namespace baleen::conformance {
 namespace {
 
-using cpu::Isa;
 using cpu::ProductKernels;
-
-std::vector<const ProductKernels*> Kernels() {
-  std::vector<const ProductKernels*> present = {&cpu::kPortableKernels};
-#if defined(__x86_64__)
-  if (cpu::BestIsa() >= Isa::kAvx2) present.push_back(&cpu::kAvx2Kernels);
-  if (cpu::BestIsa() >= Isa::kAvx512) present.push_back(&cpu::kAvx512Kernels);
-#endif
-  return present;
-}
-
-cpu::Matrix MatrixOf(const baleen_tensor& tensor) {
-  cpu::Matrix matrix{};
-  matrix.rows = tensor.size[0];
-  matrix.columns = tensor.size[1];
-  matrix.data = static_cast<const uint8_t*>(tensor.data);
-  matrix.scales = static_cast<const uint8_t*>(tensor.scales);
-  matrix.block_rows = tensor.block_rows;
-  matrix.block_columns = tensor.block_columns;
-  if (tensor.block_columns != 0) {
-    matrix.row_scales =
-        (matrix.columns + matrix.block_columns - 1) / matrix.block_columns;
-  }
-  switch (tensor.type) {
-    case BALEEN_TYPE_BF16:
-      matrix.type = cpu::MatrixType::kBf16;
-      matrix.row_bytes = 2 * matrix.columns;
-      break;
-    case BALEEN_TYPE_F8_E4M3:
-      matrix.type = cpu::MatrixType::kFp8;
-      matrix.row_bytes = matrix.columns;
-      break;
-    default:
-      matrix.type = cpu::MatrixType::kFp4;
-      matrix.row_bytes = matrix.columns / 2;
-  }
-  return matrix;
-}
 
 // The matrix times one row of activations.
 std::vector<float> Multiply(const ProductKernels& kernels, cpu::Product product,
                             const Tensor& matrix,
                             const std::vector<uint16_t>& row) {
-  const int64_t block = kernels.packed_block(product);
-  const int64_t columns = static_cast<int64_t>(row.size());
-  GuardedBuffer packed(static_cast<size_t>(cpu::BlocksOf(columns) * block));
-  for (int64_t first = 0; first < columns; first += cpu::kBlock) {
-    kernels.pack(product, row.data() + first,
-                 std::min(cpu::kBlock, columns - first),
-                 packed.data() + first / cpu::kBlock * block);
-  }
-  const uint8_t* rows[] = {packed.data()};
+  const PackedActivations packed(kernels, product, row.data(), 1,
+                                 static_cast<int64_t>(row.size()));
   std::vector<float> out(static_cast<size_t>((*matrix).size[0]));
-  kernels.multiply(product, MatrixOf(*matrix), 0, (*matrix).size[0], rows, 1,
-                   out.data(), (*matrix).size[0]);
+  kernels.multiply(product, MatrixOf(*matrix), 0, (*matrix).size[0],
+                   packed.rows(), 1, out.data(), (*matrix).size[0]);
   return out;
 }
 
@@ -175,6 +127,147 @@ TEST(Product, Int8ActivationsAreCloserThanTheModelsOwnRounding) {
       model_error += model * model;
     }
     EXPECT_LT(std::sqrt(error), std::sqrt(model_error) / 3) << kernels->name;
+  }
+}
+
+// Products of `rows` activation rows by weight rows [first, first + count), a
+// row of which ends where its buffer does.
+std::vector<uint8_t> Products(const ProductKernels& kernels,
+                              cpu::Product product, const cpu::Matrix& matrix,
+                              const PackedActivations& packed, int64_t from,
+                              int64_t rows, int64_t first, int64_t count) {
+  GuardedBuffer out(static_cast<size_t>(rows * count) * sizeof(float));
+  kernels.multiply(product, matrix, first, count, packed.rows() + from, rows,
+                   reinterpret_cast<float*>(out.data()), count);
+  return {out.data(), out.data() + out.size()};
+}
+
+Kind KindOf(cpu::Product product, bool float_scales) {
+  switch (product) {
+    case cpu::Product::kBf16:
+      return Kind::kBf16;
+    case cpu::Product::kFp8:
+      return float_scales ? Kind::kFp8FloatScales : Kind::kFp8;
+    default:
+      return Kind::kFp4;
+  }
+}
+
+// One sum has one order: raw or packed, alone or among others.
+void ExpectOneOrder(const ProductKernels& kernels, cpu::Product product,
+                    const Tensor& weights) {
+  constexpr int64_t kRows = 67;
+  const cpu::Matrix raw = MatrixOf(*weights);
+  const PackedCopy packed(raw);
+  Tensor in(BALEEN_TYPE_BF16, {kRows, raw.columns});
+  Fill(in, 7);
+  const PackedActivations activations(kernels, product, in.row<uint16_t>(0),
+                                      kRows, raw.columns);
+  const std::vector<uint8_t> all =
+      Products(kernels, product, raw, activations, 0, kRows, 0, raw.rows);
+  for (int64_t rows : {1, 2, 3, 4, 5, 8, 9, 13, 16, 33, 67}) {
+    const int64_t from = kRows - rows;
+    const std::vector<uint8_t> expected(all.begin() + from * raw.rows * 4,
+                                        all.end());
+    for (const cpu::Matrix* matrix : {&raw, &*packed}) {
+      EXPECT_EQ(Products(kernels, product, *matrix, activations, from, rows, 0,
+                         raw.rows),
+                expected)
+          << kernels.name << " product " << static_cast<int>(product) << " of "
+          << raw.rows << " x " << raw.columns << ", " << rows << " rows, "
+          << (matrix->packed ? "packed" : "raw");
+    }
+  }
+}
+
+TEST(Product, HasTheSameBitsRawAndPackedAndForAnyRows) {
+  constexpr int64_t kShapes[][2] = {{1, 32},    {16, 128},  {37, 96},
+                                    {48, 1184}, {130, 640}, {31, 2048}};
+  for (const ProductKernels* kernels : Kernels()) {
+    for (cpu::Product product : ProductsOf(*kernels)) {
+      for (const auto& [rows, columns] : kShapes) {
+        for (bool float_scales : {false, true}) {
+          const Kind kind = KindOf(product, float_scales);
+          if (float_scales && kind != Kind::kFp8FloatScales) continue;
+          ExpectOneOrder(*kernels, product,
+                         RandomMatrix(kind, rows, columns, 5));
+        }
+      }
+      if (product != cpu::Product::kFp8) continue;
+      // Scales that rows of a tile do not share.
+      Tensor weights(BALEEN_TYPE_F8_E4M3, {37, 256});
+      weights.WithScales(BALEEN_TYPE_E8M0, 5, 128);
+      Fill(weights, 6);
+      ExpectOneOrder(*kernels, product, weights);
+    }
+  }
+}
+
+// Units that take subnormals for zeros must do so for any number of rows.
+TEST(Product, TreatsSubnormalsAlikeForAnyRows) {
+  constexpr int64_t kRows = 40;
+  constexpr int64_t kColumns = 256;
+  for (const ProductKernels* kernels : Kernels()) {
+    Tensor weights = RandomMatrix(Kind::kBf16, 32, kColumns, 3);
+    Tensor in(BALEEN_TYPE_BF16, {kRows, kColumns});
+    std::mt19937 random(4);
+    const auto spread = [&](Tensor& tensor, int64_t rows) {
+      for (int64_t i = 0; i < rows * kColumns; ++i) {
+        // From the least subnormal to 2^-50, so that products and sums are
+        // subnormal as well.
+        const uint32_t bits = static_cast<uint32_t>(random());
+        tensor.row<uint16_t>(0)[i] =
+            static_cast<uint16_t>((bits & 0x8000u) | bits % 0x2680u);
+      }
+    };
+    spread(weights, 32);
+    spread(in, kRows);
+    for (int64_t i = 0; i < kRows * kColumns; i += 3) {
+      in.row<uint16_t>(0)[i] = EncodeBf16(1.5);
+    }
+    const cpu::Matrix matrix = MatrixOf(*weights);
+    const PackedActivations activations(*kernels, cpu::Product::kBf16,
+                                        in.row<uint16_t>(0), kRows, kColumns);
+    const std::vector<uint8_t> all = Products(
+        *kernels, cpu::Product::kBf16, matrix, activations, 0, kRows, 0, 32);
+    for (int64_t rows : {1, 2, 3, 6}) {
+      EXPECT_EQ(Products(*kernels, cpu::Product::kBf16, matrix, activations, 0,
+                         rows, 0, 32),
+                std::vector<uint8_t>(all.begin(), all.begin() + rows * 32 * 4))
+          << kernels->name << " " << rows;
+    }
+  }
+}
+
+TEST(Product, TakesAnyRangeOfWeightRows) {
+  constexpr int64_t kRows = 45;
+  for (const ProductKernels* kernels : Kernels()) {
+    for (cpu::Product product : ProductsOf(*kernels)) {
+      const Tensor weights =
+          RandomMatrix(KindOf(product, false), kRows, 256, 5);
+      const cpu::Matrix raw = MatrixOf(*weights);
+      const PackedCopy packed(raw);
+      Tensor in(BALEEN_TYPE_BF16, {1, 256});
+      Fill(in, 7);
+      const PackedActivations activations(*kernels, product,
+                                          in.row<uint16_t>(0), 1, 256);
+      const std::vector<uint8_t> all =
+          Products(*kernels, product, raw, activations, 0, 1, 0, kRows);
+      for (int64_t first : {0, 3, 16, 31, 44}) {
+        for (int64_t count : {1, 5, 13, 17, 45}) {
+          if (first + count > kRows) continue;
+          const std::vector<uint8_t> expected(
+              all.begin() + first * 4, all.begin() + (first + count) * 4);
+          for (const cpu::Matrix* matrix : {&raw, &*packed}) {
+            EXPECT_EQ(Products(*kernels, product, *matrix, activations, 0, 1,
+                               first, count),
+                      expected)
+                << kernels->name << " rows " << first << " to "
+                << first + count;
+          }
+        }
+      }
+    }
   }
 }
 

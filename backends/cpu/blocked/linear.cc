@@ -94,8 +94,9 @@ baleen_status DraftHeadWith(const Queue& queue,
   const Matrix& w2 = FromHandle(args.w2)->matrices()[0];
   const Product product = ProductOf(kernels, w2, args.common.mode);
   const int64_t blocks = DraftBlocks(args);
-  const PackedRows packed{static_cast<uint8_t*>(args.common.scratch),
-                          BlocksOf(w2.columns) * kernels.packed_block(product)};
+  const PackedRows packed{
+      static_cast<uint8_t*>(args.common.scratch),
+      PackedStride(w2.columns, kernels.packed_block(product))};
   for (int64_t i = 0; i < args.block; ++i) {
     for (int64_t block = 0; block < blocks; ++block) {
       PackRow(kernels, product, TokenBefore(args, block * args.block + i),

@@ -35,18 +35,19 @@ void GateUpTile(const baleen_moe_gate_up_args& args,
                 int64_t rows, int64_t to, float limit,
                 const PackedAt& packed_at, const Route& route) {
   const bool reference = args.common.mode == BALEEN_MODE_REFERENCE;
-  float gates[kMostRows * kBlock];
-  for (int64_t row = 0; row < rows; row += kMostRows) {
-    const int64_t size = std::min<int64_t>(kMostRows, rows - row);
+  float gates[kMostValues];
+  const int64_t at_once = RowsAtOnce(count);
+  for (int64_t row = 0; row < rows; row += at_once) {
+    const int64_t size = std::min(at_once, rows - row);
     const auto packed = [&](int64_t i) { return packed_at(row + i); };
     MultiplyTile(kernels, product, expert[0], first, count, size, packed,
                  [&](int64_t i, const float* values) {
-                   std::copy(values, values + count, gates + i * kBlock);
+                   std::copy(values, values + count, gates + i * count);
                  });
     MultiplyTile(
         kernels, product, expert[1], first, count, size, packed,
         [&](int64_t i, float* values) {
-          const float* gate = gates + i * kBlock;
+          const float* gate = gates + i * count;
           for (int64_t n = 0; n < count; ++n) {
             const float up = reference ? RoundToBf16(values[n]) : values[n];
             values[n] = SwiGlu(reference ? RoundToBf16(gate[n]) : gate[n], up,
@@ -159,7 +160,7 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
 
   // Entries of experts elsewhere have no row of a to pack.
   const int64_t inner = args.a->size[1];
-  const int64_t stride = BlocksOf(inner) * kMostPackedBlock;
+  const int64_t stride = PackedStride(inner, kMostPackedBlock);
   constexpr int64_t kRowsOfTask = 4;
   ParallelRanges(
       queue, entries + (shared == nullptr ? 0 : rows), kRowsOfTask,

@@ -12,8 +12,9 @@
 
 namespace baleen::cpu {
 
-constexpr int64_t kTile = 64;       // Weight rows of a task.
-constexpr int64_t kMostTile = 512;  // Of any tile: a head.
+constexpr int64_t kTile = 64;          // Weight rows of a task.
+constexpr int64_t kMostTile = 512;     // Of any task: a head.
+constexpr int64_t kMostValues = 8192;  // Products made at once: 32 KiB.
 
 inline Product ProductOf(const ProductKernels& kernels, const Matrix& matrix,
                          baleen_mode mode) {
@@ -54,9 +55,15 @@ struct PackedRows {
   const uint8_t* row(int64_t i) const { return data + i * stride; }
 };
 
+// From a packed row to the next.  One vector more than a row takes, since rows
+// at a power of two from each other would share few places in the caches.
+inline int64_t PackedStride(int64_t columns, int64_t block_bytes) {
+  return BlocksOf(columns) * block_bytes + kVector;
+}
+
 // Bytes for `rows` of any product, aligned.
 inline uint64_t PackedBytes(int64_t rows, int64_t columns) {
-  return static_cast<uint64_t>(rows * BlocksOf(columns) * kMostPackedBlock);
+  return static_cast<uint64_t>(rows * PackedStride(columns, kMostPackedBlock));
 }
 
 inline void PackRow(const ProductKernels& kernels, Product product,
@@ -77,7 +84,7 @@ inline PackedRows PackRows(const Queue& queue, const ProductKernels& kernels,
                            int64_t rows, void* memory) {
   const int64_t columns = in.size[in.rank - 1];
   const PackedRows packed{static_cast<uint8_t*>(memory),
-                          BlocksOf(columns) * kernels.packed_block(product)};
+                          PackedStride(columns, kernels.packed_block(product))};
   constexpr int64_t kRowsOfTask = 8;
   ParallelRanges(queue, rows, kRowsOfTask, [&](int64_t first, int64_t end) {
     for (int64_t i = first; i < end; ++i) {
@@ -88,20 +95,27 @@ inline PackedRows PackRows(const Queue& queue, const ProductKernels& kernels,
   return packed;
 }
 
+// How many activation rows are multiplied at once by `count` weight rows.
+inline int64_t RowsAtOnce(int64_t count) {
+  return std::clamp<int64_t>(kMostValues / std::max<int64_t>(count, 1), 1,
+                             kMostRows);
+}
+
 // Weight rows [first, first + count) times `rows` activation rows, packed_at(i)
 // being the packed row i; emit(i, values) gets the `count` products of row i.
 template <typename PackedAt, typename Emit>
 void MultiplyTile(const ProductKernels& kernels, Product product,
                   const Matrix& matrix, int64_t first, int64_t count,
                   int64_t rows, const PackedAt& packed_at, const Emit& emit) {
-  alignas(64) float tile[kMostRows * kMostTile];
-  for (int64_t row = 0; row < rows; row += kMostRows) {
-    const int size = static_cast<int>(std::min<int64_t>(kMostRows, rows - row));
+  alignas(64) float values[kMostValues];
+  const int64_t at_once = RowsAtOnce(count);
+  for (int64_t row = 0; row < rows; row += at_once) {
+    const int64_t size = std::min(at_once, rows - row);
     const uint8_t* packed[kMostRows];
-    for (int r = 0; r < size; ++r) packed[r] = packed_at(row + r);
-    kernels.multiply(product, matrix, first, count, packed, size, tile,
-                     kMostTile);
-    for (int r = 0; r < size; ++r) emit(row + r, tile + r * kMostTile);
+    for (int64_t r = 0; r < size; ++r) packed[r] = packed_at(row + r);
+    kernels.multiply(product, matrix, first, count, packed, size, values,
+                     count);
+    for (int64_t r = 0; r < size; ++r) emit(row + r, values + r * count);
   }
 }
 

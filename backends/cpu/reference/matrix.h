@@ -5,36 +5,46 @@
 #pragma once
 
 #include "cpu/activation.h"
-#include "cpu/weights.h"
+#include "cpu/packed_layout.h"
 #include "numeric/fp4.h"
 
 namespace baleen::cpu {
 
+// Byte `byte` of a row, wherever it lies.
+inline uint8_t WeightByte(const Matrix& matrix, int64_t row, int64_t byte) {
+  return matrix.data[matrix.packed ? PackedOffset(matrix, row, byte)
+                                   : row * matrix.row_bytes + byte];
+}
+
+inline float WeightScale(const Matrix& matrix, int64_t row, int64_t column) {
+  const int64_t block = column / matrix.block_columns;
+  if (matrix.type == MatrixType::kFp4 && matrix.packed) {
+    return E8m0ToFloat(matrix.data[PackedScaleOffset(matrix, row, block)]);
+  }
+  const int64_t at = row / matrix.block_rows * matrix.row_scales + block;
+  if (!matrix.float_scales) return E8m0ToFloat(matrix.scales[at]);
+  float factor;
+  std::memcpy(&factor, matrix.scales + at * 4, sizeof(factor));
+  return factor;
+}
+
 // Element [row, column], with its scale.
 inline float WeightAt(const Matrix& matrix, int64_t row, int64_t column) {
-  const uint8_t* data = matrix.data + row * matrix.row_bytes;
-  float value = 0.0f;
   switch (matrix.type) {
     case MatrixType::kBf16: {
-      uint16_t bits;
-      std::memcpy(&bits, data + column * 2, sizeof(bits));
-      return Bf16ToFloat(bits);
+      const uint32_t low = WeightByte(matrix, row, column * 2);
+      const uint32_t high = WeightByte(matrix, row, column * 2 + 1);
+      return Bf16ToFloat(static_cast<uint16_t>(high << 8 | low));
     }
     case MatrixType::kFp8:
-      value = Fp8ToFloat(data[column]);
-      break;
-    case MatrixType::kFp4:
-      value = Fp4ToFloat(Fp4CodeAt(data, column));
-      break;
+      return Fp8ToFloat(WeightByte(matrix, row, column)) *
+             WeightScale(matrix, row, column);
+    default: {
+      const uint8_t byte = WeightByte(matrix, row, column / 2);
+      return Fp4ToFloat(Fp4CodeAt(&byte, column % 2)) *
+             WeightScale(matrix, row, column);
+    }
   }
-  const int64_t scale = row / matrix.block_rows * matrix.row_scales +
-                        column / matrix.block_columns;
-  if (matrix.float_scales) {
-    float factor;
-    std::memcpy(&factor, matrix.scales + scale * 4, sizeof(factor));
-    return value * factor;
-  }
-  return value * E8m0ToFloat(matrix.scales[scale]);
 }
 
 inline float ActivationAt(const ActivationRow& row, int64_t i) {

@@ -1,328 +1,415 @@
 // Products with AVX2, FMA and F16C.
 //
-// Activations are floats in their own order.  e4m3 becomes f16 by a shift (the
-// exponent then is 8 too small, e4m3's subnormals stay subnormals) and float by
-// F16C; e2m1 becomes float by vpermps on its eight magnitudes, or 2 * e2m1 + 12
-// for vpmaddubsw with int8 activations, whose pairs stay below 2 * 24 * 127.
-#include <immintrin.h>
-
+// A half tile is eight weight rows.  Sums of floats are two chains (bf16: even
+// and odd columns) or lanes (the others: two columns of a row side by side) of
+// 128 columns, or 32 with fp4, then their sum times the scale.
+//
+// Activations are floats.  e4m3 becomes f16 by a shift (the exponent then is 8
+// too small, e4m3's subnormals stay subnormals) and float by F16C; e2m1 becomes
+// f16 by a table of its upper byte, or 2 * e2m1 + 12 for vpmaddubsw with int8
+// activations, of which four sums of pairs stay below 4 * 2 * 24 * 127.
 #include "cpu/product.h"
+#include "cpu/int8_block.h"
+#include "cpu/unroll.h"
+#include "cpu/x86/avx2/tile_block.h"
 #include "numeric/fp4.h"
 
 namespace baleen::cpu {
 namespace {
 
-constexpr int64_t kGroup = 32;  // Columns summed in one chain.
-constexpr int kParts = 4;       // Vectors of eight floats in a group.
-constexpr int64_t kGroups = kBlock / kGroup;
-constexpr int kRowsAtOnce = 4;  // More sums than these would not fit registers.
+constexpr int64_t kHalfBytes = 32;  // Of a vector.
+constexpr int64_t kHalfRows = 8;
 
-inline float SumLanes(__m256 lanes) {
-  __m128 sum = _mm_add_ps(_mm256_castps256_ps128(lanes),
-                          _mm256_extractf128_ps(lanes, 1));
-  sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
-  sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
-  return _mm_cvtss_f32(sum);
+inline __m256i Load256(const uint8_t* data) {
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(data));
 }
 
-inline __m128i Load64(const uint8_t* data) {
-  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data));
+// Two floats, again and again.
+inline __m256 BroadcastPair(const float* pair) {
+  double both;
+  std::memcpy(&both, pair, sizeof(both));
+  return _mm256_castpd_ps(_mm256_set1_pd(both));
 }
+
+// Eight words of f16 from the lower and the upper half.
+inline __m256 LowFloats(__m256i halves) {
+  return _mm256_cvtph_ps(_mm256_castsi256_si128(halves));
+}
+inline __m256 HighFloats(__m256i halves) {
+  return _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1));
+}
+
+// ---- Weights ----
+//
+// Each adds one vector (the same four bytes of eight rows) to two sums of an
+// activation row; Total makes eight rows of the sums.  PlaceOf is where a column
+// goes among packed activations, kFloats is how many of those a vector meets.
 
 struct Bf16Weights {
-  static constexpr int64_t kBlockBytes = kBlock * 2;
-  static constexpr bool kGroupScales = false;
-  void Row(const Matrix&, int64_t) {}
-  float Scale(int64_t) const { return 1.0f; }
-  void Decode(const uint8_t* data, int64_t group, __m256* parts) const {
-    for (int i = 0; i < kParts; ++i) {
-      const __m128i bits = _mm_loadu_si128(
-          reinterpret_cast<const __m128i*>(data + group * kGroup * 2 + i * 16));
-      parts[i] = _mm256_castsi256_ps(
-          _mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
-    }
+  static constexpr MatrixType kType = MatrixType::kBf16;
+  static constexpr int kVectors = 64;  // Of a block.
+  static constexpr int kFloats = 2;
+  static int64_t PlaceOf(int64_t i) { return i; }
+  template <int kRows>
+  BALEEN_ALWAYS_INLINE void Add(__m256i bits, const float* const* row,
+                                int64_t at, __m256 (*sums)[2]) const {
+    const __m256 even = _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+    const __m256 odd =
+        _mm256_castsi256_ps(_mm256_and_si256(bits, _mm256_set1_epi32(-65536)));
+    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+      sums[r][0] =
+          _mm256_fmadd_ps(even, _mm256_broadcast_ss(row[r] + at), sums[r][0]);
+      sums[r][1] = _mm256_fmadd_ps(odd, _mm256_broadcast_ss(row[r] + at + 1),
+                                   sums[r][1]);
+    });
+  }
+  static __m256 Total(const __m256* sums) {
+    return _mm256_add_ps(sums[0], sums[1]);
   }
 };
 
-class Fp8Weights {
- public:
-  static constexpr int64_t kBlockBytes = kBlock;
-  static constexpr bool kGroupScales = false;
-  void Row(const Matrix& matrix, int64_t row) {
-    if (row / matrix.block_rows == row_block_) return;
-    row_block_ = row / matrix.block_rows;
-    BlockScales(matrix, row, scales_);
-    // What the exponent of f16 lacks.
-    for (int64_t i = 0; i < matrix.row_scales; ++i) scales_[i] *= 256.0f;
+// Words of f16 hold two columns of each of eight rows: four rows to a sum.
+struct HalfWeights {
+  template <int kRows>
+  BALEEN_ALWAYS_INLINE static void AddHalves(__m256i halves,
+                                             const float* const* row,
+                                             int64_t at, __m256 (*sums)[2]) {
+    const __m256 low = LowFloats(halves);
+    const __m256 high = HighFloats(halves);
+    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+      const __m256 pair = BroadcastPair(row[r] + at);
+      sums[r][0] = _mm256_fmadd_ps(low, pair, sums[r][0]);
+      sums[r][1] = _mm256_fmadd_ps(high, pair, sums[r][1]);
+    });
   }
-  float Scale(int64_t block) const { return scales_[block]; }
-  void Decode(const uint8_t* data, int64_t group, __m256* parts) const {
-    const __m128i magnitude = _mm_set1_epi16(0x3F80);
-    const __m128i sign = _mm_set1_epi16(static_cast<int16_t>(0x8000));
-    for (int i = 0; i < kParts; ++i) {
-      const __m128i codes =
-          _mm_cvtepu8_epi16(Load64(data + group * kGroup + i * 8));
-      const __m128i half =
-          _mm_or_si128(_mm_and_si128(_mm_slli_epi16(codes, 7), magnitude),
-                       _mm_and_si128(_mm_slli_epi16(codes, 8), sign));
-      parts[i] = _mm256_cvtph_ps(half);
-    }
+  static __m256 Total(const __m256* sums) {
+    // Rows 0 1 4 5 and 2 3 6 7.
+    const __m256 mixed = _mm256_hadd_ps(sums[0], sums[1]);
+    return _mm256_castpd_ps(
+        _mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xD8));
+  }
+};
+
+struct Fp8Weights : HalfWeights {
+  static constexpr MatrixType kType = MatrixType::kFp8;
+  static constexpr int kVectors = 32;
+  static constexpr int kFloats = 4;
+  // Columns 0 and 2 of four, then 1 and 3.
+  static int64_t PlaceOf(int64_t i) {
+    return i / 4 * 4 + i % 2 * 2 + i % 4 / 2;
+  }
+  template <int kRows>
+  BALEEN_ALWAYS_INLINE void Add(__m256i codes, const float* const* row,
+                                int64_t at, __m256 (*sums)[2]) const {
+    const __m256i used = _mm256_set1_epi16(static_cast<int16_t>(0xBF80));
+    const __m256i even = _mm256_and_si256(
+        _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 1), used);
+    const __m256i odd = _mm256_and_si256(_mm256_srai_epi16(codes, 1), used);
+    AddHalves<kRows>(even, row, at, sums);
+    AddHalves<kRows>(odd, row, at + 2, sums);
+  }
+};
+
+class Fp4Weights : public HalfWeights {
+ public:
+  static constexpr MatrixType kType = MatrixType::kFp4;
+  static constexpr int kVectors = 16;
+  static constexpr int kFloats = 8;
+  // Columns i and i + 4 of eight: 0, 2, 1, 3.
+  static int64_t PlaceOf(int64_t i) {
+    return i / 8 * 8 + i % 2 * 4 + i % 4 / 2 * 2 + i % 8 / 4;
+  }
+  Fp4Weights() {
+    // The upper byte of f16; the lower is zero.
+    table_ = _mm256_setr_epi8(
+        0x00, 0x38, 0x3C, 0x3E, 0x40, 0x42, 0x44, 0x46, -0x80, -0x48, -0x44,
+        -0x42, -0x40, -0x3E, -0x3C, -0x3A, 0x00, 0x38, 0x3C, 0x3E, 0x40, 0x42,
+        0x44, 0x46, -0x80, -0x48, -0x44, -0x42, -0x40, -0x3E, -0x3C, -0x3A);
+  }
+  template <int kRows>
+  BALEEN_ALWAYS_INLINE void Add(__m256i codes, const float* const* row,
+                                int64_t at, __m256 (*sums)[2]) const {
+    const __m256i mask = _mm256_set1_epi8(15);
+    const __m256i upper = _mm256_set1_epi16(static_cast<int16_t>(0xFF00));
+    const __m256i low =
+        _mm256_shuffle_epi8(table_, _mm256_and_si256(codes, mask));
+    const __m256i high = _mm256_shuffle_epi8(
+        table_, _mm256_and_si256(_mm256_srli_epi16(codes, 4), mask));
+    AddHalves<kRows>(_mm256_slli_epi16(low, 8), row, at, sums);
+    AddHalves<kRows>(_mm256_and_si256(low, upper), row, at + 2, sums);
+    AddHalves<kRows>(_mm256_slli_epi16(high, 8), row, at + 4, sums);
+    AddHalves<kRows>(_mm256_and_si256(high, upper), row, at + 6, sums);
   }
 
  private:
-  int64_t row_block_ = -1;
-  float scales_[kMostBlocks];
+  __m256i table_;
 };
 
-class Fp4Weights {
- public:
-  static constexpr int64_t kBlockBytes = kBlock / 2;
-  static constexpr bool kGroupScales = true;
-  void Row(const Matrix&, int64_t) {}
-  void Decode(const uint8_t* data, int64_t group, __m256* parts) const {
-    const __m256 table =
-        _mm256_setr_ps(0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f);
-    const __m256i shifts = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
-    const __m256i sign = _mm256_set1_epi32(INT32_MIN);
-    for (int i = 0; i < kParts; ++i) {
-      int32_t eight;
-      std::memcpy(&eight, data + group * kGroup / 2 + i * 4, sizeof(eight));
-      const __m256i codes = _mm256_srlv_epi32(_mm256_set1_epi32(eight), shifts);
-      const __m256i signs =
-          _mm256_and_si256(_mm256_slli_epi32(codes, 28), sign);
-      parts[i] = _mm256_xor_ps(_mm256_permutevar8x32_ps(table, codes),
-                               _mm256_castsi256_ps(signs));
-    }
-  }
-};
-
-// Adds a block; `scales` are the four e8m0 codes of e2m1 weights.
-template <typename Weights, int kRows>
-inline void AddBlock(const Weights& weights, const uint8_t* data, int64_t block,
-                     const uint8_t* scales, const uint8_t* const* packed,
-                     __m256* sums) {
-  __m256 block_sums[kRows] = {};
-  for (int64_t group = 0; group < kGroups; ++group) {
-    __m256 parts[kParts];
-    weights.Decode(data, group, parts);
-    for (int r = 0; r < kRows; ++r) {
-      const float* row = reinterpret_cast<const float*>(packed[r]) +
-                         block * kBlock + group * kGroup;
-      __m256 sum = _mm256_mul_ps(parts[0], _mm256_load_ps(row));
-      for (int i = 1; i < kParts; ++i) {
-        sum = _mm256_fmadd_ps(parts[i], _mm256_load_ps(row + i * 8), sum);
-      }
-      if constexpr (Weights::kGroupScales) {
-        sums[r] = _mm256_fmadd_ps(
-            sum, _mm256_set1_ps(E8m0ToFloat(scales[group])), sums[r]);
-      } else {
-        block_sums[r] = group == 0 ? sum : _mm256_add_ps(block_sums[r], sum);
-      }
-    }
-  }
-  if constexpr (!Weights::kGroupScales) {
-    const __m256 scale = _mm256_set1_ps(weights.Scale(block));
-    for (int r = 0; r < kRows; ++r) {
-      sums[r] = _mm256_fmadd_ps(block_sums[r], scale, sums[r]);
-    }
-  }
+// Code `group` of four e8m0 codes in each dword, as floats.
+inline __m256 Fp4Scale(const uint8_t* scales, int64_t group) {
+  const __m256i codes = Load256(scales);
+  const __m256i code = _mm256_and_si256(
+      _mm256_srl_epi32(codes, _mm_cvtsi32_si128(static_cast<int>(8 * group))),
+      _mm256_set1_epi32(255));
+  // Code 0 is 2^-127, a subnormal.
+  return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_slli_epi32(code, 23),
+                                              _mm256_set1_epi32(0x00400000)));
 }
 
-template <typename Weights, int kRows>
-void MultiplyFloat(const Matrix& matrix, int64_t first, int64_t count,
-                   const uint8_t* const* packed, float* out,
-                   int64_t out_stride) {
-  Weights weights;
-  const int64_t whole = matrix.columns / kBlock;
-  const int64_t rest = matrix.row_bytes - whole * Weights::kBlockBytes;
-  for (int64_t n = 0; n < count; ++n) {
-    const uint8_t* data = matrix.data + (first + n) * matrix.row_bytes;
-    const uint8_t* scales =
-        Weights::kGroupScales ? matrix.scales + (first + n) * matrix.row_scales
-                              : nullptr;
-    weights.Row(matrix, first + n);
-    __m256 sums[kRows];
-    for (int r = 0; r < kRows; ++r) sums[r] = _mm256_setzero_ps();
-    for (int64_t b = 0; b < whole; ++b) {
-      AddBlock<Weights, kRows>(
-          weights, data + b * Weights::kBlockBytes, b,
-          Weights::kGroupScales ? scales + b * kGroups : nullptr, packed, sums);
+// ---- Sums ----
+
+// Scales of an fp8 block, by half; f16 lacks 2^8.
+struct BlockScales {
+  __m256 half[2];
+};
+
+inline BlockScales Fp8Scales(const Matrix& matrix, int64_t tile,
+                             int64_t block) {
+  const __m256 lacking = _mm256_set1_ps(256.0f);
+  alignas(32) float scales[kTileRows];
+  Fp8TileScales(matrix, tile, block, scales);
+  return {{_mm256_mul_ps(_mm256_load_ps(scales), lacking),
+           _mm256_mul_ps(_mm256_load_ps(scales + kHalfRows), lacking)}};
+}
+
+// Adds a block of floats for kHalves halves from `half` on.
+template <int kHalves, int kRows, typename Weights>
+BALEEN_ALWAYS_INLINE inline void AddBlock(const Weights& weights,
+                                          const TileBlock& block,
+                                          const BlockScales& scales, int half,
+                                          const float* const* row,
+                                          __m256 (*sums)[2]) {
+  constexpr bool kGroups = Weights::kType == MatrixType::kFp4;
+  constexpr int kRuns = kGroups ? kFp4Groups : 1;
+  constexpr int kRunVectors = Weights::kVectors / kRuns;
+  for (int run = 0; run < kRuns; ++run) {
+    __m256 chains[kHalves][kRows][2];
+    Unroll<kHalves * kRows>([&](auto i) BALEEN_ALWAYS_INLINE {
+      __m256* chain = chains[i / kRows][i % kRows];
+      chain[0] = chain[1] = _mm256_setzero_ps();
+    });
+    for (int v = run * kRunVectors; v < (run + 1) * kRunVectors; ++v) {
+      Unroll<kHalves>([&](auto h) BALEEN_ALWAYS_INLINE {
+        weights.template Add<kRows>(
+            Load256(block.data + v * kVector + (half + h) * kHalfBytes), row,
+            v * Weights::kFloats, chains[h]);
+      });
     }
-    if (rest != 0) {
-      uint8_t last[Weights::kBlockBytes] = {};
-      uint8_t last_scales[kGroups] = {};
-      std::memcpy(last, data + whole * Weights::kBlockBytes,
-                  static_cast<size_t>(rest));
-      if constexpr (Weights::kGroupScales) {
-        std::memcpy(last_scales, scales + whole * kGroups,
-                    static_cast<size_t>(matrix.row_scales - whole * kGroups));
+    Unroll<kHalves * kRows>([&](auto i) BALEEN_ALWAYS_INLINE {
+      constexpr int h = i / kRows;
+      constexpr int r = i % kRows;
+      const __m256 total = Weights::Total(chains[h][r]);
+      __m256& sum = sums[r][half + h];
+      if constexpr (Weights::kType == MatrixType::kBf16) {
+        sum = _mm256_add_ps(sum, total);
+      } else if constexpr (kGroups) {
+        const __m256 scale =
+            Fp4Scale(block.scales + (half + h) * kHalfBytes, run);
+        sum = _mm256_fmadd_ps(total, scale, sum);
+      } else {
+        sum = _mm256_fmadd_ps(total, scales.half[half + h], sum);
       }
-      AddBlock<Weights, kRows>(weights, last, whole, last_scales, packed, sums);
-    }
-    for (int r = 0; r < kRows; ++r) {
-      out[r * out_stride + n] = SumLanes(sums[r]);
-    }
+    });
   }
 }
 
 // ---- e2m1 times int8 ----
 
-// A packed half block of 64 columns: 32 activations of even columns, 32 of odd
-// ones, minus 12 times the sums of the eight that share a lane, the scales by
-// lane.
-constexpr int64_t kHalf = 64;
-constexpr int64_t kHalfBytes = 128;
-
-inline __m256i Load256(const uint8_t* data) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(data));
+inline __m256i BroadcastDword(const uint8_t* dword) {
+  int32_t value;
+  std::memcpy(&value, dword, sizeof(value));
+  return _mm256_set1_epi32(value);
 }
 
-// Two e8m0 codes to eight floats, four of each.
-inline __m256 TwoScales(const uint8_t* codes) {
-  const __m256i bits = _mm256_setr_m128i(_mm_set1_epi32(codes[0] << 23),
-                                         _mm_set1_epi32(codes[1] << 23));
-  // Code 0 is 2^-127, a subnormal.
-  return _mm256_castsi256_ps(
-      _mm256_max_epi32(bits, _mm256_set1_epi32(0x00400000)));
-}
+class Int8Weights {
+ public:
+  static constexpr MatrixType kType = MatrixType::kFp4;
+  // Even columns of eight, then odd ones.
+  Int8Weights() {
+    alignas(32) uint8_t table[32];
+    for (uint32_t i = 0; i < 32; ++i) {
+      table[i] = static_cast<uint8_t>(Fp4Twice(i & 15u) + kInt8Raise);
+    }
+    table_ = Load256(table);
+  }
+  // Words of sums of pairs: even columns, then odd ones, of 32.
+  template <int kRows>
+  BALEEN_ALWAYS_INLINE void AddGroup(const uint8_t* data, int64_t half,
+                                     const uint8_t* const* row, int64_t at,
+                                     __m256i (*words)[2]) const {
+    constexpr int kVectors = 4;
+    const __m256i mask = _mm256_set1_epi8(15);
+    Unroll<kVectors>([&](auto v) BALEEN_ALWAYS_INLINE {
+      const __m256i codes = Load256(data + v * kVector + half * kHalfBytes);
+      const __m256i even =
+          _mm256_shuffle_epi8(table_, _mm256_and_si256(codes, mask));
+      const __m256i odd = _mm256_shuffle_epi8(
+          table_, _mm256_and_si256(_mm256_srli_epi16(codes, 4), mask));
+      Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+        const uint8_t* from = row[r] + at + v * 8;
+        const __m256i a = _mm256_maddubs_epi16(even, BroadcastDword(from));
+        const __m256i b = _mm256_maddubs_epi16(odd, BroadcastDword(from + 4));
+        words[r][0] = v == 0 ? a : _mm256_add_epi16(words[r][0], a);
+        words[r][1] = v == 0 ? b : _mm256_add_epi16(words[r][1], b);
+      });
+    });
+  }
 
-template <int kRows>
-inline void AddHalf(__m256i table, const uint8_t* data, const uint8_t* scales,
-                    const uint8_t* const* packed, int64_t half, __m256* sums) {
-  const __m256i mask = _mm256_set1_epi8(15);
-  const __m256i codes = Load256(data);
-  const __m256i even =
-      _mm256_shuffle_epi8(table, _mm256_and_si256(codes, mask));
-  const __m256i odd = _mm256_shuffle_epi8(
-      table, _mm256_and_si256(_mm256_srli_epi16(codes, 4), mask));
-  const __m256 scale = TwoScales(scales);
-  for (int r = 0; r < kRows; ++r) {
-    const uint8_t* row = packed[r] + half * kHalfBytes;
-    const __m256i pairs =
-        _mm256_add_epi16(_mm256_maddubs_epi16(even, Load256(row)),
-                         _mm256_maddubs_epi16(odd, Load256(row + 32)));
-    const __m256i sum = _mm256_add_epi32(
-        _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)), Load256(row + 64));
-    const __m256 product = _mm256_mul_ps(
-        scale, _mm256_load_ps(reinterpret_cast<const float*>(row + 96)));
-    sums[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), product, sums[r]);
+ private:
+  __m256i table_;
+};
+
+template <int kHalves, int kRows>
+BALEEN_ALWAYS_INLINE inline void AddBlock(const Int8Weights& weights,
+                                          const TileBlock& block,
+                                          const BlockScales&, int half,
+                                          const uint8_t* const* row,
+                                          __m256 (*sums)[2]) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (int g = 0; g < kFp4Groups; ++g) {
+    Unroll<kHalves>([&](auto h) BALEEN_ALWAYS_INLINE {
+      __m256i words[kRows][2];
+      weights.AddGroup<kRows>(block.data + g * 4 * kVector, half + h, row,
+                              g * kFp4Group, words);
+      const __m256 scale = Fp4Scale(block.scales + (half + h) * kHalfBytes, g);
+      Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+        const __m256i product = _mm256_add_epi32(
+            _mm256_add_epi32(_mm256_madd_epi16(words[r][0], ones),
+                             _mm256_madd_epi16(words[r][1], ones)),
+            BroadcastDword(row[r] + kInt8Sums + g * 4));
+        const __m256 both = _mm256_mul_ps(
+            scale,
+            _mm256_castsi256_ps(BroadcastDword(row[r] + kInt8Scales + g * 4)));
+        __m256& sum = sums[r][half + h];
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(product), both, sum);
+      });
+    });
   }
 }
 
-template <int kRows>
-void MultiplyInt8(const Matrix& matrix, int64_t first, int64_t count,
-                  const uint8_t* const* packed, float* out,
-                  int64_t out_stride) {
-  alignas(32) uint8_t entries[32];
-  for (uint32_t i = 0; i < 32; ++i) {
-    entries[i] = static_cast<uint8_t>(Fp4Twice(i & 15u) + 12);
-  }
-  const __m256i table = Load256(entries);
-  constexpr int64_t kBytes = kHalf / 2;
-  const int64_t whole = matrix.columns / kHalf;
-  const int64_t rest = matrix.row_bytes - whole * kBytes;
-  for (int64_t n = 0; n < count; ++n) {
-    const uint8_t* data = matrix.data + (first + n) * matrix.row_bytes;
-    const uint8_t* scales = matrix.scales + (first + n) * matrix.row_scales;
-    __m256 sums[kRows];
-    for (int r = 0; r < kRows; ++r) sums[r] = _mm256_setzero_ps();
-    for (int64_t half = 0; half < whole; ++half) {
-      AddHalf<kRows>(table, data + half * kBytes, scales + half * 2, packed,
-                     half, sums);
+// ---- Tiles ----
+
+// Lanes [begin, end) of a tile, and where the first of them goes in a row.
+struct Lanes {
+  int64_t begin;
+  int64_t end;
+  float* out;
+  int64_t stride;
+};
+
+template <typename Weights>
+constexpr int64_t kActivationBytes =
+    std::is_same_v<Weights, Int8Weights> ? kInt8Bytes : kBlock * 4;
+
+// The products of a tile for kRows rows.  One row has both halves at once, to
+// have sums enough for the processor; more would not fit registers.
+template <int kRows, typename Weights>
+void MultiplyTile(const Weights& weights, const Matrix& matrix, int64_t tile,
+                  const uint8_t* const* packed, const Lanes& lanes) {
+  constexpr bool kInt8 = std::is_same_v<Weights, Int8Weights>;
+  using Element = std::conditional_t<kInt8, uint8_t, float>;
+  BlockBuffer buffer;
+  __m256 sums[kRows][2];
+  for (int r = 0; r < kRows; ++r) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
+  for (int64_t b = 0; b < BlocksOf(matrix.columns); ++b) {
+    const TileBlock block = BlockOf<Weights::kType>(matrix, tile, b, &buffer);
+    BlockScales scales{};
+    if constexpr (Weights::kType == MatrixType::kFp8) {
+      scales = Fp8Scales(matrix, tile, b);
     }
-    if (rest != 0) {
-      uint8_t last[kBytes] = {};
-      uint8_t last_scales[2] = {};
-      std::memcpy(last, data + whole * kBytes, static_cast<size_t>(rest));
-      std::memcpy(last_scales, scales + whole * 2,
-                  static_cast<size_t>(matrix.row_scales - whole * 2));
-      AddHalf<kRows>(table, last, last_scales, packed, whole, sums);
-    }
+    const Element* row[kRows];
     for (int r = 0; r < kRows; ++r) {
-      out[r * out_stride + n] = SumLanes(sums[r]);
+      row[r] = reinterpret_cast<const Element*>(packed[r] +
+                                                b * kActivationBytes<Weights>);
+    }
+    if constexpr (kRows == 1) {
+      AddBlock<2, kRows>(weights, block, scales, 0, row, sums);
+    } else {
+      for (int half = 0; half < 2; ++half) {
+        AddBlock<1, kRows>(weights, block, scales, half, row, sums);
+      }
     }
   }
+  for (int r = 0; r < kRows; ++r) {
+    alignas(32) float values[kTileRows];
+    _mm256_store_ps(values, sums[r][0]);
+    _mm256_store_ps(values + kHalfRows, sums[r][1]);
+    std::memcpy(lanes.out + r * lanes.stride, values + lanes.begin,
+                static_cast<size_t>(lanes.end - lanes.begin) * sizeof(float));
+  }
 }
 
-// ---- Packing ----
-
-void PackHalf(const uint16_t* values, int64_t count, uint8_t* packed) {
-  int8_t codes[kHalf] = {};
-  int32_t sums[8];
-  float scales[8];
-  for (int64_t group = 0; group < kHalf; group += kInt8Group) {
-    const int64_t rest = count - group;
-    const int64_t size = rest < 0 ? 0 : (rest < kInt8Group ? rest : kInt8Group);
-    float floats[kInt8Group];
-    for (int64_t i = 0; i < size; ++i) {
-      floats[i] = Bf16ToFloat(values[group + i]);
+template <typename Weights>
+void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
+                const uint8_t* const* packed, int64_t rows, float* out,
+                int64_t out_stride) {
+  using Function = void (*)(const Weights&, const Matrix&, int64_t,
+                            const uint8_t* const*, const Lanes&);
+  constexpr int64_t kRowsAtOnce = 4;
+  static constexpr Function kByRows[kRowsAtOnce] = {
+      MultiplyTile<1, Weights>, MultiplyTile<2, Weights>,
+      MultiplyTile<3, Weights>, MultiplyTile<4, Weights>};
+  const Weights weights;
+  const int64_t end = first + count;
+  for (int64_t at = first; at < end;) {
+    const int64_t tile = at / kTileRows;
+    const int64_t begin = tile * kTileRows;
+    const int64_t stop = begin + kTileRows < end ? begin + kTileRows : end;
+    for (int64_t r = 0; r < rows; r += kRowsAtOnce) {
+      const int64_t size = rows - r < kRowsAtOnce ? rows - r : kRowsAtOnce;
+      const Lanes lanes{at - begin, stop - begin,
+                        out + r * out_stride + (at - first), out_stride};
+      kByRows[size - 1](weights, matrix, tile, packed + r, lanes);
     }
-    // Half, because the weights are doubled.
-    const float scale = 0.5f * RoundToInt8(floats, size, codes + group);
-    for (int64_t i = 0; i < 4; ++i) scales[group / 8 + i] = scale;
-  }
-  for (int64_t lane = 0; lane < 8; ++lane) {
-    int32_t sum = 0;
-    for (int64_t i = 0; i < 8; ++i) sum += codes[lane * 8 + i];
-    sums[lane] = -12 * sum;
-  }
-  for (int64_t i = 0; i < kHalf / 2; ++i) {
-    packed[i] = static_cast<uint8_t>(codes[2 * i]);
-    packed[32 + i] = static_cast<uint8_t>(codes[2 * i + 1]);
-  }
-  std::memcpy(packed + 64, sums, sizeof(sums));
-  std::memcpy(packed + 96, scales, sizeof(scales));
-}
-
-void Pack(Product product, const uint16_t* values, int64_t count,
-          uint8_t* packed) {
-  if (product == Product::kFp4Int8) {
-    PackHalf(values, count, packed);
-    PackHalf(values + kHalf, count - kHalf, packed + kHalfBytes);
-    return;
-  }
-  float* to = reinterpret_cast<float*>(packed);
-  for (int64_t i = 0; i < count; ++i) to[i] = Bf16ToFloat(values[i]);
-  for (int64_t i = count; i < kBlock; ++i) to[i] = 0.0f;
-}
-
-int64_t PackedBlock(Product product) {
-  return product == Product::kFp4Int8 ? 2 * kHalfBytes : kBlock * 4;
-}
-
-// ---- Choice by the number of rows ----
-
-template <int kRows>
-void MultiplyRows(Product product, const Matrix& matrix, int64_t first,
-                  int64_t count, const uint8_t* const* packed, float* out,
-                  int64_t out_stride) {
-  switch (product) {
-    case Product::kBf16:
-      return MultiplyFloat<Bf16Weights, kRows>(matrix, first, count, packed,
-                                               out, out_stride);
-    case Product::kFp8:
-      return MultiplyFloat<Fp8Weights, kRows>(matrix, first, count, packed, out,
-                                              out_stride);
-    case Product::kFp4:
-      return MultiplyFloat<Fp4Weights, kRows>(matrix, first, count, packed, out,
-                                              out_stride);
-    case Product::kFp4Int8:
-      return MultiplyInt8<kRows>(matrix, first, count, packed, out, out_stride);
+    at = stop;
   }
 }
 
 void Multiply(Product product, const Matrix& matrix, int64_t first,
-              int64_t count, const uint8_t* const* packed, int rows, float* out,
-              int64_t out_stride) {
-  using Function = void (*)(Product, const Matrix&, int64_t, int64_t,
-                            const uint8_t* const*, float*, int64_t);
-  static constexpr Function kByRows[kRowsAtOnce] = {
-      MultiplyRows<1>, MultiplyRows<2>, MultiplyRows<3>, MultiplyRows<4>};
-  for (int r = 0; r < rows; r += kRowsAtOnce) {
-    const int size = rows - r < kRowsAtOnce ? rows - r : kRowsAtOnce;
-    kByRows[size - 1](product, matrix, first, count, packed + r,
-                      out + r * out_stride, out_stride);
+              int64_t count, const uint8_t* const* packed, int64_t rows,
+              float* out, int64_t out_stride) {
+  switch (product) {
+    case Product::kBf16:
+      return MultiplyBy<Bf16Weights>(matrix, first, count, packed, rows, out,
+                                     out_stride);
+    case Product::kFp8:
+      return MultiplyBy<Fp8Weights>(matrix, first, count, packed, rows, out,
+                                    out_stride);
+    case Product::kFp4:
+      return MultiplyBy<Fp4Weights>(matrix, first, count, packed, rows, out,
+                                    out_stride);
+    case Product::kFp4Int8:
+      return MultiplyBy<Int8Weights>(matrix, first, count, packed, rows, out,
+                                     out_stride);
   }
+}
+
+// ---- Packing of activations ----
+
+template <typename Weights>
+void PackFloats(const uint16_t* values, int64_t count, uint8_t* packed) {
+  float* to = reinterpret_cast<float*>(packed);
+  for (int64_t i = 0; i < kBlock; ++i) {
+    to[Weights::PlaceOf(i)] = i < count ? Bf16ToFloat(values[i]) : 0.0f;
+  }
+}
+
+void Pack(Product product, const uint16_t* values, int64_t count,
+          uint8_t* packed) {
+  switch (product) {
+    case Product::kBf16:
+      return PackFloats<Bf16Weights>(values, count, packed);
+    case Product::kFp8:
+      return PackFloats<Fp8Weights>(values, count, packed);
+    case Product::kFp4:
+      return PackFloats<Fp4Weights>(values, count, packed);
+    case Product::kFp4Int8:
+      return PackInt8Block(values, count, packed);
+  }
+}
+
+int64_t PackedBlock(Product product) {
+  return product == Product::kFp4Int8 ? kInt8Bytes : kBlock * 4;
 }
 
 }  // namespace

@@ -1,0 +1,389 @@
+// Products with the tiles of AMX.
+//
+// A tile register of weights is 16 vectors of packed weights (bf16; 8 of int8):
+// 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined, for
+// few rows by few_rows.h: from zero for 128 columns, or 32 with fp4, then times
+// the scale.  Sums of int8 are exact for 32 columns: for few rows those of
+// AVX-512 have the same bits.
+#include "cpu/product.h"
+#include "cpu/x86/amx/few_rows.h"
+
+namespace baleen::cpu {
+namespace {
+
+constexpr int64_t kRegisterRows = 16;
+constexpr int64_t kPartTiles = 2;  // Weight tiles decoded at once.
+constexpr int64_t kFewRows = 4;
+constexpr int64_t kFewInt8Rows = 8;
+
+// How the registers are used: 0 to 3 sums of two groups of activation rows by
+// two tiles of weights; 4 and 5 activations of each group; 6 and 7 weights.
+struct alignas(64) Configuration {
+  uint8_t palette;
+  uint8_t start_row;
+  uint8_t reserved[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+};
+
+// GCC 12 does not know that loads of tile registers read memory: what was
+// written before must be there.
+inline void FinishWrites() { __asm__ volatile("" : : : "memory"); }
+
+class Registers {
+ public:
+  Registers() = default;
+  ~Registers() {
+    if (first_ != 0) _tile_release();
+  }
+  Registers(const Registers&) = delete;
+  Registers& operator=(const Registers&) = delete;
+
+  // For groups of `first` and `second` activation rows; `int8`: of 32 bytes.
+  void Configure(int64_t first, int64_t second, bool int8) {
+    if (first == first_ && second == second_) return;
+    first_ = first;
+    second_ = second;
+    Configuration configuration{};
+    configuration.palette = 1;
+    const auto set = [&](int i, int64_t rows, int64_t bytes) {
+      configuration.rows[i] = static_cast<uint8_t>(rows);
+      configuration.row_bytes[i] = static_cast<uint16_t>(bytes);
+    };
+    const int64_t other = second == 0 ? first : second;
+    for (int i = 0; i < 2; ++i) {
+      set(i, first, 64);
+      set(2 + i, other, 64);
+      set(6 + i, int8 ? 8 : 16, 64);
+    }
+    set(4, first, int8 ? 32 : 64);
+    set(5, other, int8 ? 32 : 64);
+    FinishWrites();
+    _tile_loadconfig(&configuration);
+  }
+
+ private:
+  int64_t first_ = 0;
+  int64_t second_ = 0;
+};
+
+// Rows of activations that lie at equal distances.
+struct ActivationGroup {
+  const uint8_t* data;
+  int64_t stride;
+  int64_t rows;
+};
+
+struct Sums {
+  alignas(64) uint8_t data[4][kRegisterRows * kVector];
+};
+
+// What is different with int8.
+template <typename Weights>
+struct Steps {
+  static constexpr bool kInt8 = std::is_same_v<Weights, Int8Weights>;
+  static constexpr int64_t kVectors = kInt8 ? 8 : 16;  // Of a register.
+  static constexpr int64_t kBytes = kInt8 ? 32 : 64;   // Of an activation row.
+  // Registers of a block, and how many of them are added up in one sum.
+  static constexpr int64_t kCount = kBlockVectors<Weights> / kVectors;
+  static constexpr int64_t kRun =
+      Weights::kType == MatrixType::kFp4 ? 1 : kCount;
+  static constexpr int64_t kBlockBytes = kInt8 ? kInt8Bytes : kBf16Bytes;
+};
+
+// Sums of a run of registers, from `weights` (vectors of one or two tiles) and
+// `at` of the activations.  Registers are named by literals, as GCC wants them.
+template <typename Weights, bool two_groups, bool two_tiles>
+inline void AddRun(const uint8_t* const* weights, const ActivationGroup* groups,
+                   int64_t at, Sums* sums) {
+  using Step = Steps<Weights>;
+  FinishWrites();
+  _tile_zero(0);
+  if constexpr (two_tiles) _tile_zero(1);
+  if constexpr (two_groups) _tile_zero(2);
+  if constexpr (two_groups && two_tiles) _tile_zero(3);
+  for (int64_t i = 0; i < Step::kRun; ++i) {
+    const int64_t vector = i * Step::kVectors * kVector;
+    const int64_t from = at + i * Step::kBytes;
+    const auto row_stride = [&](int g) {
+      return static_cast<size_t>(groups[g].stride);
+    };
+    _tile_loadd(6, weights[0] + vector, 64);
+    _tile_loadd(4, groups[0].data + from, row_stride(0));
+    if constexpr (two_tiles) _tile_loadd(7, weights[1] + vector, 64);
+    if constexpr (two_groups) {
+      _tile_loadd(5, groups[1].data + from, row_stride(1));
+    }
+    if constexpr (Step::kInt8) {
+      _tile_dpbsud(0, 4, 6);
+      if constexpr (two_tiles) _tile_dpbsud(1, 4, 7);
+      if constexpr (two_groups) _tile_dpbsud(2, 5, 6);
+      if constexpr (two_groups && two_tiles) _tile_dpbsud(3, 5, 7);
+    } else {
+      _tile_dpbf16ps(0, 4, 6);
+      if constexpr (two_tiles) _tile_dpbf16ps(1, 4, 7);
+      if constexpr (two_groups) _tile_dpbf16ps(2, 5, 6);
+      if constexpr (two_groups && two_tiles) _tile_dpbf16ps(3, 5, 7);
+    }
+  }
+  _tile_stored(0, sums->data[0], 64);
+  if constexpr (two_tiles) _tile_stored(1, sums->data[1], 64);
+  if constexpr (two_groups) _tile_stored(2, sums->data[2], 64);
+  if constexpr (two_groups && two_tiles) _tile_stored(3, sums->data[3], 64);
+}
+
+// The sums of a block before scales: one run, or four of fp4.
+template <typename Weights>
+struct BlockRuns {
+  static constexpr int kRuns = Steps<Weights>::kCount / Steps<Weights>::kRun;
+  Sums runs[kRuns];
+};
+
+// Adds the sums of a group of rows by a tile, in register `which`, scaled, to
+// what `lanes` has, or to zero in the first block.
+template <typename Weights>
+void Finish(const BlockRuns<Weights>& sums, int which, const __m512* scales,
+            const ActivationGroup& group, int64_t block, const Lanes& lanes) {
+  constexpr int kRuns = BlockRuns<Weights>::kRuns;
+  const uint8_t* packed = group.data + block * Steps<Weights>::kBlockBytes;
+  for (int64_t r = 0; r < group.rows; ++r) {
+    __m512 sum = block == 0 ? _mm512_setzero_ps() : lanes.Load(r);
+    Unroll<kRuns>([&](auto run) BALEEN_ALWAYS_INLINE {
+      const uint8_t* from = sums.runs[run].data[which] + r * kVector;
+      if constexpr (Steps<Weights>::kInt8) {
+        const __m512i product = _mm512_add_epi32(
+            _mm512_load_si512(from), Broadcast(packed + kInt8Sums + run * 4));
+        const __m512 both = _mm512_mul_ps(
+            scales[run], BroadcastFloat(packed + kInt8Scales + run * 4));
+        sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), both, sum);
+      } else if constexpr (Weights::kType == MatrixType::kBf16) {
+        sum = _mm512_add_ps(sum, _mm512_load_ps(from));
+      } else {
+        sum = _mm512_fmadd_ps(_mm512_load_ps(from), scales[run], sum);
+      }
+    });
+    lanes.Store(r, sum);
+    packed += group.stride;
+  }
+}
+
+// A decoded block of a tile.
+template <typename Weights>
+struct DecodedTile {
+  alignas(64) uint8_t vectors[kBlockVectors<Weights> * kVector];
+  __m512i fp4_scales;
+  const uint8_t* data;  // Vectors, here or where they are packed.
+};
+
+template <typename Weights, typename Source>
+void DecodeTile(const Weights& weights, const Matrix& matrix, int64_t tile,
+                int64_t block, DecodedTile<Weights>* decoded) {
+  constexpr int kParts = kStepVectors * Weights::kSplit;
+  Decoding<Weights, Source> decoding(weights, matrix, tile);
+  decoding.Seek(block);
+  if constexpr (std::is_same_v<Weights, Bf16Weights> &&
+                std::is_same_v<Source, PackedSource>) {
+    decoded->data = matrix.data + tile * PackedTileBytes(matrix) +
+                    block * PackedBlockBytes(matrix.type);
+    return;
+  }
+  decoded->data = decoded->vectors;
+  for (int64_t step = 0; step < Weights::kSteps; ++step) {
+    __m512i parts[kParts];
+    decoding.Step(step, parts);
+    Unroll<kParts>([&](auto i) BALEEN_ALWAYS_INLINE {
+      _mm512_store_si512(decoded->vectors + (step * kParts + i) * kVector,
+                         parts[i]);
+    });
+  }
+  if constexpr (Weights::kType == MatrixType::kFp4) {
+    decoded->fp4_scales = decoding.Scales();
+  }
+}
+
+// One or two tiles of a range of weight rows, and the lanes of each.
+struct Part {
+  const Matrix& matrix;
+  int64_t first_tile;
+  int64_t tiles;
+  Lanes lanes[kPartTiles];
+};
+
+// The scales of a tile's runs.
+template <typename Weights>
+inline void ScalesOf(const Matrix& matrix, int64_t tile, int64_t block,
+                     const DecodedTile<Weights>& decoded, __m512* scales) {
+  if constexpr (Weights::kType == MatrixType::kFp4) {
+    Unroll<kFp4Groups>([&](auto run) BALEEN_ALWAYS_INLINE {
+      scales[run] = Fp4Scale<run>(decoded.fp4_scales);
+    });
+  } else if constexpr (Weights::kType == MatrixType::kFp8) {
+    scales[0] = BlockScales(matrix, tile).Of(block);
+  }
+}
+
+// Adds a block of a part for one or two groups of rows, the first of which is
+// row `row`.
+template <typename Weights, bool two_groups, bool two_tiles>
+void AddBlock(const Part& part, const DecodedTile<Weights>* decoded,
+              int64_t block, const ActivationGroup* groups, int64_t row) {
+  using Step = Steps<Weights>;
+  constexpr int kRuns = BlockRuns<Weights>::kRuns;
+  BlockRuns<Weights> sums;
+  for (int64_t run = 0; run < kRuns; ++run) {
+    const int64_t vectors = run * Step::kRun * Step::kVectors * kVector;
+    const uint8_t* weights[2] = {
+        decoded[0].data + vectors,
+        two_tiles ? decoded[1].data + vectors : nullptr};
+    AddRun<Weights, two_groups, two_tiles>(
+        weights, groups,
+        block * Step::kBlockBytes + run * Step::kRun * Step::kBytes,
+        &sums.runs[run]);
+  }
+  for (int t = 0; t < (two_tiles ? 2 : 1); ++t) {
+    __m512 scales[kRuns];
+    ScalesOf(part.matrix, part.first_tile + t, block, decoded[t], scales);
+    Lanes lanes = part.lanes[t];
+    lanes.out += row * lanes.stride;
+    Finish(sums, t, scales, groups[0], block, lanes);
+    if constexpr (two_groups) {
+      lanes.out += groups[0].rows * lanes.stride;
+      Finish(sums, 2 + t, scales, groups[1], block, lanes);
+    }
+  }
+}
+
+// Rows [row, row + rows) where they lie, or a copy of their block where they do
+// not lie at equal distances.
+template <typename Weights>
+class GroupSource {
+ public:
+  GroupSource(const uint8_t* const* packed, int64_t rows) : packed_(packed) {
+    stride_ = rows > 1 ? packed[1] - packed[0] : 0;
+    for (int64_t i = 2; i < rows; ++i) {
+      even_ = even_ && packed[i] - packed[i - 1] == stride_;
+    }
+  }
+  ActivationGroup Of(int64_t row, int64_t rows, int64_t block, int which) {
+    if (even_) return {packed_[row], stride_, rows};
+    constexpr int64_t kBytes = Steps<Weights>::kBlockBytes;
+    for (int64_t i = 0; i < rows; ++i) {
+      std::memcpy(copy_[which] + i * kBytes, packed_[row + i] + block * kBytes,
+                  static_cast<size_t>(kBytes));
+    }
+    return {copy_[which] - block * kBytes, kBytes, rows};
+  }
+
+ private:
+  const uint8_t* const* packed_;
+  int64_t stride_;
+  bool even_ = true;
+  alignas(64) uint8_t copy_[2][kRegisterRows * Steps<Weights>::kBlockBytes];
+};
+
+template <typename Weights, typename Source>
+void MultiplyPart(const Part& part, const uint8_t* const* packed, int64_t rows,
+                  Registers* registers) {
+  constexpr bool kInt8 = Steps<Weights>::kInt8;
+  const Weights weights;
+  DecodedTile<Weights> decoded[kPartTiles];
+  GroupSource<Weights> source(packed, rows);
+  for (int64_t block = 0; block < BlocksOf(part.matrix.columns); ++block) {
+    for (int64_t t = 0; t < part.tiles; ++t) {
+      DecodeTile<Weights, Source>(weights, part.matrix, part.first_tile + t,
+                                  block, &decoded[t]);
+    }
+    for (int64_t row = 0; row < rows; row += 2 * kRegisterRows) {
+      const int64_t rest = rows - row;
+      const int64_t first = rest < kRegisterRows ? rest : kRegisterRows;
+      int64_t second = rest - first;
+      if (second > kRegisterRows) second = kRegisterRows;
+      registers->Configure(first, second, kInt8);
+      ActivationGroup groups[2] = {source.Of(row, first, block, 0), {}};
+      if (second != 0) groups[1] = source.Of(row + first, second, block, 1);
+      const auto add = part.tiles == 1
+                           ? (second == 0 ? AddBlock<Weights, false, false>
+                                          : AddBlock<Weights, true, false>)
+                           : (second == 0 ? AddBlock<Weights, false, true>
+                                          : AddBlock<Weights, true, true>);
+      add(part, decoded, block, groups, row);
+    }
+  }
+}
+
+template <typename Weights>
+void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
+                const uint8_t* const* packed, int64_t rows, float* out,
+                int64_t out_stride) {
+  const int64_t end = first + count;
+  Registers registers;
+  for (int64_t at = first; at < end;) {
+    Part part{matrix, at / kTileRows, 0, {}};
+    for (; part.tiles < kPartTiles && at < end; ++part.tiles) {
+      const int64_t begin = at / kTileRows * kTileRows;
+      const int64_t stop = begin + kTileRows < end ? begin + kTileRows : end;
+      part.lanes[part.tiles] = {at - begin, stop - begin, out + (at - first),
+                                out_stride};
+      at = stop;
+    }
+    if (matrix.packed) {
+      MultiplyPart<Weights, PackedSource>(part, packed, rows, &registers);
+    } else {
+      MultiplyPart<Weights, RawSource>(part, packed, rows, &registers);
+    }
+  }
+}
+
+template <typename Weights>
+void MultiplyBf16(const Matrix& matrix, int64_t first, int64_t count,
+                  const uint8_t* const* packed, int64_t rows, float* out,
+                  int64_t out_stride) {
+  if (rows > kFewRows) {
+    MultiplyBy<Weights>(matrix, first, count, packed, rows, out, out_stride);
+  } else if (matrix.packed) {
+    MultiplyFewRows<Weights, PackedSource>(matrix, first, count, packed, rows,
+                                           out, out_stride);
+  } else {
+    MultiplyFewRows<Weights, RawSource>(matrix, first, count, packed, rows, out,
+                                        out_stride);
+  }
+}
+
+void Multiply(Product product, const Matrix& matrix, int64_t first,
+              int64_t count, const uint8_t* const* packed, int64_t rows,
+              float* out, int64_t out_stride) {
+  switch (product) {
+    case Product::kBf16:
+      return MultiplyBf16<Bf16Weights>(matrix, first, count, packed, rows, out,
+                                       out_stride);
+    case Product::kFp8:
+      return MultiplyBf16<Fp8Weights>(matrix, first, count, packed, rows, out,
+                                      out_stride);
+    case Product::kFp4:
+      return MultiplyBf16<Fp4Weights>(matrix, first, count, packed, rows, out,
+                                      out_stride);
+    case Product::kFp4Int8:
+      if (rows <= kFewInt8Rows) {
+        return kAvx512Kernels.multiply(product, matrix, first, count, packed,
+                                       rows, out, out_stride);
+      }
+      return MultiplyBy<Int8Weights>(matrix, first, count, packed, rows, out,
+                                     out_stride);
+  }
+}
+
+int64_t PackedBlock(Product product) {
+  return kAvx512Kernels.packed_block(product);
+}
+
+void Pack(Product product, const uint16_t* values, int64_t count,
+          uint8_t* packed) {
+  kAvx512Kernels.pack(product, values, count, packed);
+}
+
+}  // namespace
+
+const ProductKernels kAmxKernels = {"amx", Product::kFp4Int8, PackedBlock, Pack,
+                                    Multiply};
+
+}  // namespace baleen::cpu
