@@ -65,11 +65,10 @@ void CopyKeys(const baleen_state_copy& copy) {
                     : PoolPlace(*copy.to, BALEEN_POOL_KEYS, copy.to_index);
   uint8_t key[kMaxHeadSize];
   for (uint32_t i = 0; i < copy.count; ++i) {
-    uint8_t* outside = host + i * KeyBytes(shape);
     if (from == nullptr) {
-      StoreKey(shape, to, copy.first + i, outside);
+      StoreKey(shape, to, copy.first + i, host + i * KeyBytes(shape));
     } else if (to == nullptr) {
-      LoadKey(shape, from, copy.first + i, outside);
+      LoadKey(shape, from, copy.first + i, host + i * KeyBytes(shape));
     } else {
       LoadKey(shape, from, copy.first + i, key);
       StoreKey(shape, to, copy.first + i, key);

@@ -297,6 +297,16 @@ TEST_F(ModelTest, VerifyFindsAWeightThatIsNoNumber) {
   EXPECT_TRUE(Said("model.safetensors")) << error_.message;
 }
 
+// AddressSanitizer and ThreadSanitizer turn mlock into a call that does nothing.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMemoryCanBeLocked = false;
+#elif defined(__has_feature)
+constexpr bool kMemoryCanBeLocked = !__has_feature(address_sanitizer) &&
+                                    !__has_feature(thread_sanitizer);
+#else
+constexpr bool kMemoryCanBeLocked = true;
+#endif
+
 // Kilobytes of this process that are locked in memory.
 int64_t LockedKilobytes() {
   std::ifstream file("/proc/self/status");
@@ -307,6 +317,7 @@ int64_t LockedKilobytes() {
 }
 
 TEST_F(ModelTest, WeightsAreLockedAsLongAsTheModelLives) {
+  if (!kMemoryCanBeLocked) GTEST_SKIP() << "the sanitizer locks no memory";
   const int64_t before = LockedKilobytes();
   ModelPointer model = Load(PocketPath(), BALEEN_MODEL_LOCK_MEMORY);
   if (status_ == BALEEN_OUT_OF_MEMORY) {
@@ -319,6 +330,7 @@ TEST_F(ModelTest, WeightsAreLockedAsLongAsTheModelLives) {
 }
 
 TEST_F(ModelTest, LockingMoreThanTheSystemAllowsFailsWithTheReason) {
+  if (!kMemoryCanBeLocked) GTEST_SKIP() << "the sanitizer locks no memory";
   const pid_t child = fork();
   if (child == 0) {
     const rlimit limit = {65536, 65536};
