@@ -301,8 +301,8 @@ TEST_F(ModelTest, VerifyFindsAWeightThatIsNoNumber) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kMemoryCanBeLocked = false;
 #elif defined(__has_feature)
-constexpr bool kMemoryCanBeLocked = !__has_feature(address_sanitizer) &&
-                                    !__has_feature(thread_sanitizer);
+constexpr bool kMemoryCanBeLocked =
+    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
 constexpr bool kMemoryCanBeLocked = true;
 #endif
