@@ -4,7 +4,7 @@
 namespace baleen {
 namespace {
 
-// Flags of this version; REPACK is known, but refused below with its reason.
+// Flags of this version.
 constexpr uint32_t kModelFlags =
     BALEEN_MODEL_TOKENIZER_ONLY | BALEEN_MODEL_SHAPES_ONLY |
     BALEEN_MODEL_VERIFY | BALEEN_MODEL_LOCK_MEMORY | BALEEN_MODEL_REPACK;
@@ -43,11 +43,6 @@ Status ReadModelOptions(const baleen_model_options* given,
   const uint32_t flags = options->flags;
   BALEEN_RETURN_IF_ERROR(
       CheckFlags(flags, kModelFlags, "baleen_model_options.flags"));
-  if ((flags & BALEEN_MODEL_REPACK) != 0) {
-    return Unsupported(
-        "this version of the library cannot repack weights, so "
-        "BALEEN_MODEL_REPACK must not be set");
-  }
   if ((flags & BALEEN_MODEL_TOKENIZER_ONLY) != 0 &&
       (flags & BALEEN_MODEL_SHAPES_ONLY) != 0) {
     return InvalidArgument(

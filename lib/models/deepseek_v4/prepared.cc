@@ -33,7 +33,7 @@ Result<Owned<PreparedWeights>> PreparedWeights::Create(
 Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
                              const Vector<Tensor>& tensors,
                              const baleen_weight** out) {
-  if (shapes_only_) return Status();
+  if (shapes_only_ && !repack_) return Status();
   const Side side = assignment_.side(op);
   const baleen_device_table& table = machine_->table(side);
   baleen_device* const device = machine_->device(side).handle;
@@ -48,6 +48,8 @@ Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
     BALEEN_RETURN_IF_ERROR(
         machine_->StatusOf(side, table.weight_size(device, &source, &size),
                            "the size of a packed weight"));
+    bytes_[machine_->cpu_side()] += size;
+    if (shapes_only_) return Status();
     one.blob = Block(machine_->memory(), static_cast<size_t>(size),
                      static_cast<size_t>(DeviceBlock::kAlignment));
     const uint32_t count = kind == BALEEN_WEIGHT_EXPERTS
@@ -56,7 +58,6 @@ Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
     BALEEN_RETURN_IF_ERROR(machine_->StatusOf(
         side, table.weight_pack(device, &source, 0, count, one.blob.data()),
         "a weight could not be packed"));
-    bytes_[machine_->cpu_side()] += size;
   }
   opened_.reserve(opened_.size() + 1);
   BALEEN_RETURN_IF_ERROR(machine_->StatusOf(

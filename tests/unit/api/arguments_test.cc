@@ -182,8 +182,6 @@ TEST_F(ArgumentsTest, OptionsOfAModelAreChecked) {
   options.struct_size = sizeof options;
   options.flags = 1u << 20;
   Expect(Load(options), BALEEN_UNSUPPORTED, "0x100000");
-  options.flags = BALEEN_MODEL_REPACK;
-  Expect(Load(options), BALEEN_UNSUPPORTED, "BALEEN_MODEL_REPACK");
   options.flags = BALEEN_MODEL_TOKENIZER_ONLY | BALEEN_MODEL_SHAPES_ONLY;
   Expect(Load(options), BALEEN_INVALID_ARGUMENT, "exclude each other");
   options.flags = 0;
