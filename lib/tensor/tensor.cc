@@ -1,7 +1,6 @@
 #include "tensor/tensor.h"
 
 #include <cstdio>
-#include <cstring>
 
 namespace baleen {
 namespace {
@@ -86,20 +85,6 @@ uint64_t ScaleBytes(const Tensor& tensor) {
   const int64_t count = ((rows + block_rows - 1) / block_rows) *
                         ((columns + block_columns - 1) / block_columns);
   return BytesOf(tensor.scale_type, count);
-}
-
-bool IsContiguous(const Tensor& tensor) {
-  int64_t stride = 1;
-  for (uint32_t i = tensor.rank; i > 0; --i) {
-    if (tensor.size[i - 1] > 1 && tensor.stride[i - 1] != stride) return false;
-    stride *= tensor.size[i - 1];
-  }
-  return true;
-}
-
-bool SameShape(const Tensor& a, const Tensor& b) {
-  return a.rank == b.rank &&
-         std::memcmp(a.size, b.size, a.rank * sizeof a.size[0]) == 0;
 }
 
 Tensor ColumnsOf(const Tensor& tensor, int64_t first, int64_t count) {

@@ -33,9 +33,6 @@ int64_t ElementCount(const Tensor& tensor);
 uint64_t DataBytes(const Tensor& tensor);
 uint64_t ScaleBytes(const Tensor& tensor);
 
-bool IsContiguous(const Tensor& tensor);
-bool SameShape(const Tensor& a, const Tensor& b);
-
 // Columns `first` .. `first + count` of a [rows, columns] tensor.
 // REQUIRES: rank 2, no scales, whole bytes.
 Tensor ColumnsOf(const Tensor& tensor, int64_t first, int64_t count);

@@ -48,8 +48,7 @@ void ContextTaps::AfterLayer(int32_t layer) {
   const auto found = std::find(targets.begin(), targets.end(), layer);
   if (found == targets.end()) return;
   const int64_t hidden = forward_.config->hidden;
-  Tensor column = MakeTensor(BALEEN_TYPE_BF16, {forward_.rows, hidden});
-  column.stride[0] = means_->stride[0];
+  const Tensor column = ColumnsOf(*means_, 0, hidden);
   forward_.stream_mean =
       forward_.ops->View(means_, column, (found - targets.begin()) * hidden);
   ++collected_;

@@ -95,11 +95,13 @@ Result<Ref<Model>> V4Model::Create(ModelRequest request) {
   BALEEN_ASSIGN_OR_RETURN(Owned<Machine> machine,
                           Machine::Create(request.device, request.cpu, memory));
   const bool repack = request.repack;
+  const Log* log = request.log;
   const std::string_view name = request.name;
   Owned<V4Model> model =
       MakeOwned<V4Model>(memory, std::move(request), std::move(config),
                          std::move(weights), std::move(machine));
   BALEEN_RETURN_IF_ERROR(model->Prepare(repack));
+  if (log != nullptr) model->LogPlaces(*log);
   model->FillInfo(name);
   model->fingerprint_ = model->ComputeFingerprint();
   return Ref<Model>::Adopt(model.release());
@@ -181,6 +183,15 @@ Status V4Model::PrepareOnce(bool repack, bool* refused) {
     }
   }
   return Status();
+}
+
+void V4Model::LogPlaces(const Log& log) const {
+  if (!machine_->split()) return;
+  for (baleen_op op = 0; op < BALEEN_OP_COUNT; ++op) {
+    if (SideOf(op) == kDevice) continue;
+    log.Write(BALEEN_LOG_INFO, "%s runs on the CPU, since device %s lacks it",
+              OperatorName(op), machine_->device(kDevice).backend);
+  }
 }
 
 PassParts V4Model::Parts() const {

@@ -70,6 +70,8 @@ class V4Model final : public Model, public DraftModel {
   Status Prepare(bool repack);
   Status PrepareOnce(bool repack, bool* refused);
   Vector<baleen_state_shape> StateShapes() const;
+  // Which operators the CPU runs for the device.
+  void LogPlaces(const Log& log) const;
   void FillInfo(std::string_view name);
   uint64_t ComputeFingerprint() const;
   int64_t PositionBucket(int64_t positions) const;

@@ -15,7 +15,6 @@ TEST(TensorTest, MakesContiguousTensors) {
   EXPECT_EQ(ElementCount(tensor), 60);
   EXPECT_EQ(DataBytes(tensor), 120u);
   EXPECT_EQ(ScaleBytes(tensor), 0u);
-  EXPECT_TRUE(IsContiguous(tensor));
   EXPECT_EQ(tensor.data, nullptr);
 }
 
@@ -66,9 +65,7 @@ TEST(TensorTest, ViewsColumns) {
   EXPECT_EQ(columns.data, numbers + 1);
   EXPECT_EQ(columns.size[1], 2);
   EXPECT_EQ(columns.stride[0], 4);
-  EXPECT_FALSE(IsContiguous(columns));
-  EXPECT_TRUE(SameShape(columns, MakeTensor(BALEEN_TYPE_BF16, {3, 2})));
-  EXPECT_FALSE(SameShape(columns, tensor));
+  EXPECT_EQ(columns.size[0], 3);
 }
 
 TEST(TensorTest, DescribesItself) {
