@@ -47,8 +47,8 @@ TestDevice::TestDevice(baleen_backend_entry_fn entry, CountedMemory* memory,
   };
   host_.log = [](void*, baleen_log_level, const char*) {};
   host_.setting = [](void* self, const char* name) -> const char* {
-    const std::string& isa = static_cast<TestDevice*>(self)->isa_;
-    return !isa.empty() && std::string(name) == "cpu.isa" ? isa.c_str()
+    const std::string& wanted = static_cast<TestDevice*>(self)->isa_;
+    return !wanted.empty() && std::string(name) == "cpu.isa" ? wanted.c_str()
                                                           : nullptr;
   };
   host_.cancelled = [](void*) -> int32_t { return 0; };
