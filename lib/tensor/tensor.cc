@@ -39,11 +39,10 @@ Tensor MakeTensor(baleen_type type, std::initializer_list<int64_t> sizes) {
   tensor.rank = static_cast<uint32_t>(sizes.size());
   uint32_t i = 0;
   for (const int64_t size : sizes) tensor.size[i++] = size;
-  int64_t stride = 1;
-  while (i > 0) {
-    --i;
-    tensor.stride[i] = stride;
-    stride *= tensor.size[i];
+  // The size of the outermost dimension is in no stride.
+  for (i = tensor.rank; i > 0; --i) {
+    tensor.stride[i - 1] =
+        i == tensor.rank ? 1 : tensor.stride[i] * tensor.size[i];
   }
   return tensor;
 }
