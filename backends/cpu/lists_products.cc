@@ -29,12 +29,16 @@ baleen_status RunReference(const Queue& queue, const Args& args) {
   return function(queue, args);
 }
 
-template <typename Args, auto function, const ProductKernels* kernels>
+// Reference mode multiplies with the kernels that sum as the reference does.
+template <typename Args, auto function, const ProductKernels* kernels,
+          const ProductKernels* ordered>
 baleen_status RunWith(const Queue& queue, const Args& args) {
   if (!HasWeights(args)) {
     return queue.device->Fail(BALEEN_INVALID_ARGUMENT, "there is no weight");
   }
-  return function(queue, args, *kernels);
+  return function(
+      queue, args,
+      args.common.mode == BALEEN_MODE_REFERENCE ? *ordered : *kernels);
 }
 
 }  // namespace
@@ -44,17 +48,21 @@ baleen_status RunWith(const Queue& queue, const Args& args) {
     "reference", Isa::kReference, Name##Refusal,                   \
         RunReference<baleen_##name##_args, Name##Reference>, needs \
   }
-#define BALEEN_CPU_WITH(name, Name, isa, label, kernels)                   \
-  {                                                                        \
-    label, isa, Name##Takes,                                               \
-        RunWith<baleen_##name##_args, Name##With, &kernels>, Name##Scratch \
+#define BALEEN_CPU_WITH(name, Name, isa, label, kernels, ordered)      \
+  {                                                                    \
+    label, isa, Name##Takes,                                           \
+        RunWith<baleen_##name##_args, Name##With, &kernels, &ordered>, \
+        Name##Scratch                                                  \
   }
 
 #if defined(__x86_64__)
-#define BALEEN_CPU_X86(name, Name)                                         \
-  BALEEN_CPU_WITH(name, Name, Isa::kAmx, "amx", kAmxKernels),              \
-      BALEEN_CPU_WITH(name, Name, Isa::kAvx512, "avx512", kAvx512Kernels), \
-      BALEEN_CPU_WITH(name, Name, Isa::kAvx2, "avx2", kAvx2Kernels),
+#define BALEEN_CPU_X86(name, Name)                                        \
+  BALEEN_CPU_WITH(name, Name, Isa::kAmx, "amx", kAmxKernels,              \
+                  kAvx512OrderedKernels),                                 \
+      BALEEN_CPU_WITH(name, Name, Isa::kAvx512, "avx512", kAvx512Kernels, \
+                      kAvx512OrderedKernels),                             \
+      BALEEN_CPU_WITH(name, Name, Isa::kAvx2, "avx2", kAvx2Kernels,       \
+                      kAvx2OrderedKernels),
 #else
 #define BALEEN_CPU_X86(name, Name)
 #endif
@@ -65,13 +73,14 @@ baleen_status RunWith(const Queue& queue, const Args& args) {
         BALEEN_CPU_REFERENCE(name, Name, needs)};                     \
     return kList;                                                     \
   }
-#define BALEEN_CPU_PRODUCTS(name, Name, needs)                         \
-  ImplementationList<baleen_##name##_args> Name##List() {              \
-    static constexpr Implementation<baleen_##name##_args> kList[] = {  \
-        BALEEN_CPU_X86(name, Name) BALEEN_CPU_WITH(                    \
-            name, Name, Isa::kPortable, "portable", kPortableKernels), \
-        BALEEN_CPU_REFERENCE(name, Name, needs)};                      \
-    return kList;                                                      \
+#define BALEEN_CPU_PRODUCTS(name, Name, needs)                        \
+  ImplementationList<baleen_##name##_args> Name##List() {             \
+    static constexpr Implementation<baleen_##name##_args> kList[] = { \
+        BALEEN_CPU_X86(name, Name)                                    \
+            BALEEN_CPU_WITH(name, Name, Isa::kPortable, "portable",   \
+                            kPortableKernels, kPortableKernels),      \
+        BALEEN_CPU_REFERENCE(name, Name, needs)};                     \
+    return kList;                                                     \
   }
 
 BALEEN_CPU_PLAIN(embed, Embed, nullptr)

@@ -49,4 +49,9 @@ extern const ProductKernels kAvx2Kernels;
 extern const ProductKernels kAvx512Kernels;
 extern const ProductKernels kAmxKernels;
 
+// Those that sum as the reference does, for reference mode
+// (ordered_product_body.h); the portable ones always do.
+extern const ProductKernels kAvx2OrderedKernels;
+extern const ProductKernels kAvx512OrderedKernels;
+
 }  // namespace baleen::cpu

@@ -8,8 +8,22 @@
 
 namespace baleen::conformance {
 
-inline std::vector<const cpu::ProductKernels*> Kernels() {
+// Those that sum as the reference does.
+inline std::vector<const cpu::ProductKernels*> OrderedKernels() {
   std::vector<const cpu::ProductKernels*> present = {&cpu::kPortableKernels};
+#if defined(__x86_64__)
+  if (cpu::BestIsa() >= cpu::Isa::kAvx2) {
+    present.push_back(&cpu::kAvx2OrderedKernels);
+  }
+  if (cpu::BestIsa() >= cpu::Isa::kAvx512) {
+    present.push_back(&cpu::kAvx512OrderedKernels);
+  }
+#endif
+  return present;
+}
+
+inline std::vector<const cpu::ProductKernels*> Kernels() {
+  std::vector<const cpu::ProductKernels*> present = OrderedKernels();
 #if defined(__x86_64__)
   if (cpu::BestIsa() >= cpu::Isa::kAvx2) present.push_back(&cpu::kAvx2Kernels);
   if (cpu::BestIsa() >= cpu::Isa::kAvx512) {

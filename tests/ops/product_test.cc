@@ -1,5 +1,6 @@
 // The kernels themselves: every code of every format, extreme scales, the error
 // of int8 activations, and that packing changes no bit.
+#include "cpu/reference/matrix.h"
 #include "cpu/tensor_view.h"
 #include "ops/product_kernels.h"
 
@@ -199,6 +200,48 @@ TEST(Product, HasTheSameBitsRawAndPackedAndForAnyRows) {
       weights.WithScales(BALEEN_TYPE_E8M0, 5, 128);
       Fill(weights, 6);
       ExpectOneOrder(*kernels, product, weights);
+    }
+  }
+}
+
+// Reference mode's products have the bits of the definition on every processor,
+// with scales that are no powers of two as well.
+TEST(Product, OrderedKernelsHaveTheBitsOfTheReference) {
+  constexpr int64_t kRows = 19;
+  for (Kind kind :
+       {Kind::kBf16, Kind::kFp8, Kind::kFp8FloatScales, Kind::kFp4}) {
+    for (const auto& [outputs, columns] :
+         {std::pair<int64_t, int64_t>{37, 96}, {16, 128}, {130, 640}}) {
+      const Tensor weights = RandomMatrix(kind, outputs, columns, 5);
+      cpu::Matrix raw = MatrixOf(*weights);
+      if (kind == Kind::kFp4) {  // As weights.cc fills it in.
+        raw.block_rows = 1;
+        raw.block_columns = 32;
+      }
+      const PackedCopy packed(raw);
+      Tensor in(BALEEN_TYPE_BF16, {kRows, columns});
+      Fill(in, 7);
+      for (const ProductKernels* kernels : OrderedKernels()) {
+        const cpu::Product product = kind == Kind::kBf16  ? cpu::Product::kBf16
+                                     : kind == Kind::kFp4 ? cpu::Product::kFp4
+                                                          : cpu::Product::kFp8;
+        const PackedActivations activations(
+            *kernels, product, in.row<uint16_t>(0), kRows, columns);
+        for (const cpu::Matrix* matrix : {&std::as_const(raw), &*packed}) {
+          const std::vector<uint8_t> got = Products(
+              *kernels, product, *matrix, activations, 0, kRows, 0, outputs);
+          for (int64_t r = 0; r < kRows; ++r) {
+            for (int64_t n = 0; n < outputs; ++n) {
+              float value;
+              std::memcpy(&value, got.data() + (r * outputs + n) * 4, 4);
+              EXPECT_EQ(value,
+                        cpu::Dot(*matrix, n, cpu::ActivationRowOf(*in, r)))
+                  << kernels->name << " of " << outputs << " x " << columns
+                  << ", row " << r << ", output " << n;
+            }
+          }
+        }
+      }
     }
   }
 }

@@ -67,7 +67,11 @@ void Finish(const RowKernels& kernels, const baleen_mhc_boundary_args& args,
 
 const char* MhcBoundaryBlockedAccepts(const baleen_mhc_boundary_args& args) {
   const char* error = MhcBoundaryReferenceAccepts(args);
-  return error != nullptr ? error : HyperKernelError(args);
+  if (error != nullptr) return error;
+  if (args.common.mode == BALEEN_MODE_REFERENCE) {
+    return "reference mode sums in the reference's order";
+  }
+  return HyperKernelError(args);
 }
 
 template <const RowKernels& kKernels>

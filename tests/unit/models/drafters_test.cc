@@ -11,6 +11,14 @@ namespace {
 
 constexpr size_t kPrefill = 261;
 
+// Of the setting cpu.isa: the definition of the operators, and the best.
+class MtpTest : public testing::TestWithParam<const char*> {};
+class DsparkTest : public testing::TestWithParam<const char*> {};
+
+std::string IsaName(const testing::TestParamInfo<const char*>& info) {
+  return info.param[0] == '\0' ? "best" : info.param;
+}
+
 // Streams after the last of `layers` layers, of all tokens.
 std::vector<uint16_t> LastStreams(const Golden& golden, int32_t layers) {
   const std::string name = "layer" + std::to_string(layers - 1) + "_out";
@@ -22,10 +30,10 @@ std::vector<uint16_t> LastStreams(const Golden& golden, int32_t layers) {
 
 // Bound: with the golden streams given there is one block between them and the
 // logits, in which an independent implementation was 7e-4 away.
-TEST(MtpTest, FollowsTheGoldenLogits) {
+TEST_P(MtpTest, FollowsTheGoldenLogits) {
   constexpr double kLogitsL2 = 1e-2;
   ModelOptions options;
-  options.isa = "reference";
+  options.isa = GetParam();
   TestModel model("tiny_v4", options);
   const Golden golden("tiny_v4/golden.safetensors");
   const std::vector<int32_t> ids = golden.Integers("ids");
@@ -156,13 +164,13 @@ float Margin(std::span<const float> logits, int32_t token) {
 // run are a unit in the last place from those of the published table in places.  A block may differ from the golden one
 // only from a draft on that is a tie: where the golden drafter prefers its token
 // by less than twice the distance between its logits and ours.
-TEST(DsparkTest, DraftsTheGoldenTokens) {
+TEST_P(DsparkTest, DraftsTheGoldenTokens) {
   constexpr size_t kIdentical = 34;
   constexpr size_t kSteps = 39;
   constexpr double kMedianL2 = 1e-2;
   constexpr double kConfidenceL2 = 5e-2;  // As a token of a layer.
   ModelOptions options;
-  options.isa = "reference";
+  options.isa = GetParam();
   TestModel model("tiny_v4_dspark", options);
   const deepseek_v4::Config& config = model.v4().config();
   const Golden golden("tiny_v4_dspark/golden.safetensors");
@@ -245,6 +253,11 @@ TEST(DsparkTest, DraftsTheGoldenTokens) {
                        std::span<const float>(wanted_sure)),
             kConfidenceL2);
 }
+
+INSTANTIATE_TEST_SUITE_P(Isa, MtpTest, testing::Values("reference", ""),
+                         IsaName);
+INSTANTIATE_TEST_SUITE_P(Isa, DsparkTest, testing::Values("reference", ""),
+                         IsaName);
 
 }  // namespace
 }  // namespace baleen::test

@@ -8,12 +8,11 @@
 // away only if what it chose is a tie: BF16 scores of the indexer, or scores of
 // the router, that are equal or one step apart at the edge of the choice.
 //
-// The definition of the operators (cpu.isa = reference) is held to all of these.
-// Faster kernels sum in other orders.  Where that turns the rounding of one key,
-// the 128 tokens that see it are not bit-exact any more (the first layer has such
-// a key at position 3: a sum 1e-8 of its magnitudes from a tie of BF16); where it
-// turns an indexer key, scores move by several steps.  So they are held to the
-// distance of the layer, and to that of a token but for one in a hundred.
+// All instruction sets are held to them: in reference mode what ends in a key,
+// which 128 and more tokens see, is summed in the order of the definition
+// (cpu.isa = reference) everywhere.  With other orders the first layer turned the
+// rounding of one key, whose sum is 1e-8 of its magnitudes from a tie of BF16, and
+// 43 % of tokens were exact.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -32,7 +31,6 @@ using deepseek_v4::LayerTaps;
 constexpr double kLayerL2 = 2e-2;
 constexpr double kTokenL2 = 5e-2;
 constexpr double kExactShare = 0.65;
-constexpr size_t kOutliers = 3;  // Of 300 tokens, for the faster kernels.
 constexpr size_t kPrefill = 261;
 
 struct Case {
@@ -43,8 +41,8 @@ struct Case {
 
 std::string CaseName(const testing::TestParamInfo<Case>& info) {
   return std::string(info.param.folder) + "_layer" +
-         std::to_string(info.param.layer) +
-         (info.param.isa[0] == '\0' ? "_best" : "_reference");
+         std::to_string(info.param.layer) + "_" +
+         (info.param.isa[0] == 0 ? "best" : info.param.isa);
 }
 
 // The streams after a layer, of all tokens; before the first, embeddings.
@@ -150,9 +148,7 @@ TEST_P(LayerTest, FollowsTheGoldenLayer) {
 
   Result<StatePointer> state = model.model().CreateState();
   Expect(state.status());
-  const bool is_definition = param.isa[0] != '\0';
   size_t exact = 0;
-  size_t outliers = 0;
   // The prefill in two pieces, then each token alone, as the golden run did.
   for (size_t first = 0; first < ids.size();) {
     const size_t count =
@@ -178,10 +174,7 @@ TEST_P(LayerTest, FollowsTheGoldenLayer) {
       const auto visible = static_cast<int64_t>(token + 1) / 4;
       const bool tie = (ratio == 4 && IndexTie(taps, row, visible)) ||
                        RouterTie(model.v4(), param.layer, taps, row);
-      outliers += tie ? 0 : 1;
-      if (is_definition) {
-        EXPECT_TRUE(tie) << "token " << token << " is " << error << " away";
-      }
+      EXPECT_TRUE(tie) << "token " << token << " is " << error << " away";
     }
     first += count;
   }
@@ -192,15 +185,12 @@ TEST_P(LayerTest, FollowsTheGoldenLayer) {
   RecordProperty("relative_l2", std::to_string(l2));
   RecordProperty("exact_share", std::to_string(share));
   EXPECT_LE(l2, kLayerL2);
-  EXPECT_LE(outliers, kOutliers);
-  if (is_definition) {
-    EXPECT_GE(share, kExactShare);
-  }
+  EXPECT_GE(share, kExactShare);
 }
 
 std::vector<Case> AllCases() {
   std::vector<Case> cases;
-  for (const char* isa : {"reference", ""}) {
+  for (const char* isa : {"reference", "portable", ""}) {
     for (int32_t layer = 0; layer < 4; ++layer) {
       cases.push_back({"tiny_v4", layer, isa});
     }

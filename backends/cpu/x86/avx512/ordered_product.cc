@@ -1,0 +1,16 @@
+// Reference mode's products with AVX-512.
+#include <cstdint>
+
+namespace {
+constexpr int kVectorBytes = 64;
+}  // namespace
+
+#include "cpu/ordered_product_body.h"
+
+namespace baleen::cpu {
+
+const ProductKernels kAvx512OrderedKernels = {"avx512, ordered", Product::kFp4,
+                                              PackedFloats, PackFloats,
+                                              MultiplyOrdered};
+
+}  // namespace baleen::cpu
