@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/byte_meter.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -25,6 +26,8 @@ struct ModelRequest {
   const Device* cpu = nullptr;  // For what `device` lacks; may be the same.
   Memory* memory = nullptr;     // The memory that `cpu` computes in, too.
   const Log* log = nullptr;
+  // Counts what sessions keep in the host's memory; may be NULL.
+  ByteMeter* state_meter = nullptr;
   // Copy the weights to the device's fast layout; else they are used where
   // they are mapped.
   bool repack = false;

@@ -44,10 +44,30 @@ Status CheckOptions(const baleen_session_options& options,
     return InvalidArgument("options.mode is %d, which is no mode",
                            options.mode);
   }
+  if (options.window_period % SessionState::kPagePositions != 0) {
+    return InvalidArgument("options.window_period is %u, no multiple of 256",
+                           options.window_period);
+  }
+  if (options.window_period != 0 && options.window != BALEEN_WINDOW_PERIODIC) {
+    return InvalidArgument(
+        "options.window_period is set, but options.window is not "
+        "BALEEN_WINDOW_PERIODIC");
+  }
   return Status();
 }
 
 }  // namespace
+
+int64_t PeriodOf(baleen_window window, uint32_t period) {
+  switch (window) {
+    case BALEEN_WINDOW_PERIODIC:
+      return period != 0 ? period : 4096;
+    case BALEEN_WINDOW_FULL:
+      return 128;
+    default:
+      return 0;
+  }
+}
 
 Session::Session(Ref<ModelBundle> bundle, const baleen_session_options& options)
     : bundle_(std::move(bundle)),
@@ -71,8 +91,18 @@ Result<Owned<Session>> Session::Create(Ref<ModelBundle> bundle,
   if (meant.seed == 0) meant.seed = FreshSeed();
   Memory* memory = bundle->memory();
   Owned<Session> session = MakeOwned<Session>(memory, std::move(bundle), meant);
-  BALEEN_ASSIGN_OR_RETURN(session->state_, model->CreateState());
+  BALEEN_ASSIGN_OR_RETURN(session->state_, session->NewState());
   return session;
+}
+
+int64_t Session::window_period() const {
+  return PeriodOf(options_.window, options_.window_period);
+}
+
+Result<StatePointer> Session::NewState() const {
+  BALEEN_ASSIGN_OR_RETURN(StatePointer state, bundle_->model()->CreateState());
+  state->KeepWindowsEach(window_period());
+  return state;
 }
 
 Status Session::CheckTokens(std::span<const baleen_token> tokens) const {
@@ -108,6 +138,10 @@ int64_t Session::ChunkRows(int64_t position, int64_t left) const {
   int64_t rows = left;
   if (options_.prefill_chunk > 0) {
     rows = std::min(rows, int64_t{options_.prefill_chunk});
+  }
+  // A window is kept where a step ends.
+  if (const int64_t period = window_period(); period > 0) {
+    rows = std::min(rows, period - position % period);
   }
   return std::min(rows, bundle_->model()->RowLimit(position + rows));
 }
@@ -195,7 +229,17 @@ Status Session::Append(std::span<const baleen_token> tokens) {
   BALEEN_RETURN_IF_ERROR(CheckRoom(tokens.size()));
   if (tokens.empty()) return Status();
   const auto start = Clock::now();
+  // Conversations go back to where a prompt ended, and other sessions begin
+  // with the same prompt; its last row is computed again for its logits.
+  constexpr size_t kFew = 16;  // Cheaper to compute again than to copy.
+  const bool keep = tokens.size() >= kFew &&
+                    options_.window != BALEEN_WINDOW_NONE &&
+                    !bundle_->shapes_only();
+  if (keep) state_->ReserveWindow();
   const Status status = Compute(tokens);
+  if (keep && status.ok()) {
+    state_->KeepWindowAt(static_cast<int64_t>(tokens_.size()) - 1);
+  }
   stats_.prompt_seconds += SecondsSince(start);
   return status;
 }
@@ -346,9 +390,10 @@ Result<Owned<Session>> Session::Fork() {
   options.progress_user_data = nullptr;
   options.log_path = nullptr;
   Owned<Session> fork = MakeOwned<Session>(bundle_->memory(), bundle_, options);
-  BALEEN_ASSIGN_OR_RETURN(fork->state_, state_->Fork());
+  BALEEN_ASSIGN_OR_RETURN(
+      fork->state_, state_->ForkAt(state_->length(), &fork->replay_from_));
+  fork->state_->KeepWindowsEach(window_period());
   fork->tokens_ = tokens_;
-  fork->replay_from_ = replay_from_;
   fork->logits_ = logits_;
   fork->logits_valid_ = logits_valid_;
   return fork;

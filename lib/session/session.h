@@ -21,12 +21,16 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "format/saved_session.h"
 #include "models/model.h"
 #include "session/model_bundle.h"
 #include "session/sampler.h"
+#include "session/saved_state.h"
 
 namespace baleen {
+
+// Positions between the windows that a session with these options keeps: FULL
+// keeps enough for at most 127 positions to be computed again.
+int64_t PeriodOf(baleen_window window, uint32_t period);
 
 class Session {
  public:
@@ -90,12 +94,16 @@ class Session {
   int64_t ChunkRows(int64_t position, int64_t left) const;
   Status ReportProgress(uint64_t done, uint64_t total) const;
 
+  // Positions between windows that are kept; 0: none.
+  int64_t window_period() const;
+  Result<StatePointer> NewState() const;
+
   // snapshot.cc
-  SavedHeader DescribeSaved() const;
   Status FillPutOff();
-  Status Write(const SavedHeader& header, unsigned char* bytes) const;
-  Status CheckSaved(const SavedHeader& header, const char* name) const;
-  Status Adopt(std::span<const unsigned char> bytes, const char* name);
+  // Positions of the windows that a saved state has, ascending.
+  Vector<int64_t> WindowsToSave(baleen_window window) const;
+  SavedParts PartsToSave() const;
+  Status LoadFrom(SavedInput* input, const char* name);
 
   Ref<ModelBundle> bundle_;
   baleen_session_options options_;  // Zeros replaced by their meaning.

@@ -34,6 +34,8 @@ class V4Model final : public Model, public DraftModel {
               const std::atomic<bool>* cancel, float* logits) override;
   Result<MemoryNeed> Need(baleen_mode mode, int64_t capacity,
                           int64_t rows) const override;
+  uint64_t WindowNeed(int64_t capacity, int64_t period,
+                      bool one) const override;
   uint64_t fingerprint() const override { return fingerprint_; }
   DraftModel* drafter() override;
   void SetTrace(Trace* trace) override;
@@ -111,6 +113,8 @@ class V4Model final : public Model, public DraftModel {
   Assignment assignment_;
   Vector<baleen_state_shape> kinds_;
   Owned<PreparedWeights> prepared_;
+  ByteMeter own_meter_;
+  ByteMeter* meter_;
   Owned<StateStore> store_;
   RopeTables rope_;
   StateRules rules_;
