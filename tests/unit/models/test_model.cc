@@ -49,7 +49,7 @@ TestDevice::TestDevice(baleen_backend_entry_fn entry, CountedMemory* memory,
   host_.setting = [](void* self, const char* name) -> const char* {
     const std::string& wanted = static_cast<TestDevice*>(self)->isa_;
     return !wanted.empty() && std::string(name) == "cpu.isa" ? wanted.c_str()
-                                                          : nullptr;
+                                                             : nullptr;
   };
   host_.cancelled = [](void*) -> int32_t { return 0; };
   host_.allocator = &allocator_;
