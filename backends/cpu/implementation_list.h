@@ -9,7 +9,7 @@
 #include <cstring>
 #include <span>
 
-#include "cpu/float_mode.h"
+#include "numeric/float_mode.h"
 #include "cpu/queue.h"
 
 namespace baleen::cpu {
@@ -73,7 +73,7 @@ baleen_status Dispatch(baleen_queue* handle, const char* name,
   if (one == nullptr) {
     return device.Fail(BALEEN_UNSUPPORTED, "%s: %s", name, reason);
   }
-  const DefaultFloatMode mode;
+  const DefaultVectorMode mode;
   return one->run(queue, *args);
 }
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "cpu/float_mode.h"
+#include "numeric/float_mode.h"
 #include "cpu/queue.h"
 
 namespace baleen::cpu {
@@ -17,7 +17,7 @@ template <typename Body>
 void ParallelFor(const Queue& queue, int64_t count, const Body& body) {
   const baleen_workers& workers = *queue.device->host().workers;
   if (count <= 1 || workers.width <= 1) {
-    const DefaultFloatMode mode;
+    const DefaultVectorMode mode;
     for (int64_t i = 0; i < count; ++i) body(i);
     return;
   }
@@ -31,7 +31,7 @@ void ParallelFor(const Queue& queue, int64_t count, const Body& body) {
   const int64_t per_task = (count + kMostTasks - 1) / kMostTasks;
   Loop loop{&body, count, per_task};
   const auto task = [](void* data, uint32_t index) {
-    const DefaultFloatMode mode;
+    const DefaultVectorMode mode;
     const Loop& all = *static_cast<const Loop*>(data);
     const int64_t first = static_cast<int64_t>(index) * all.per_task;
     const int64_t end = std::min(first + all.per_task, all.count);

@@ -55,7 +55,7 @@ std::optional<Opened> Open(const FileSystem& files, const std::string& folder,
                            std::string* message) {
   auto config = ReadConfig(files, folder);
   if (!config) return std::nullopt;
-  auto checkpoint = Checkpoint::Open(files, folder, false);
+  auto checkpoint = Checkpoint::Open(files, folder);
   if (!checkpoint.ok()) {
     *message = checkpoint.status().message();
     return std::nullopt;

@@ -11,14 +11,14 @@
 #include <baleen/baleen.h>
 
 #include "base/status.h"
-#include "context/float_mode.h"
+#include "numeric/float_mode.h"
 
 namespace baleen {
 
 // `body` returns a Status.
 template <typename Body>
 baleen_status Guard(baleen_error* error, Body&& body) noexcept {
-  const FloatScope float_scope;
+  const DefaultFloatMode float_scope;
   try {
     return body().CopyTo(error);
   } catch (const std::bad_alloc&) {
@@ -38,7 +38,7 @@ baleen_status Guard(baleen_error* error, Body&& body) noexcept {
 // throws.
 template <typename T, typename Body>
 T GuardValue(T failed, Body&& body) noexcept {
-  const FloatScope float_scope;
+  const DefaultFloatMode float_scope;
   try {
     return body();
   } catch (...) {

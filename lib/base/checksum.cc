@@ -33,8 +33,7 @@ uint64_t Merge(uint64_t hash, uint64_t lane) {
 
 }  // namespace
 
-Checksum::Checksum()
-    : lanes_{kPrime1 + kPrime2, kPrime2, 0, 0 - kPrime1} {}
+Checksum::Checksum() : lanes_{kPrime1 + kPrime2, kPrime2, 0, 0 - kPrime1} {}
 
 void Checksum::Add(const void* data, size_t size) {
   const auto* in = static_cast<const unsigned char*>(data);

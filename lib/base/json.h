@@ -40,9 +40,7 @@ class Json {
   JsonType type() const;  // REQUIRES: not nothing
   bool Is(JsonType type) const { return *this && this->type() == type; }
   bool IsNull() const { return Is(JsonType::kNull); }
-  bool IsBool() const {
-    return Is(JsonType::kFalse) || Is(JsonType::kTrue);
-  }
+  bool IsBool() const { return Is(JsonType::kFalse) || Is(JsonType::kTrue); }
   bool IsNumber() const { return Is(JsonType::kNumber); }
   bool IsString() const { return Is(JsonType::kString); }
   bool IsArray() const { return Is(JsonType::kArray); }
@@ -112,10 +110,10 @@ class JsonDocument {
   friend class JsonParser;
   struct Node {
     JsonType type;
-    bool decoded;     // The string's characters lie in `decoded_`.
-    uint32_t count;   // Children: elements, or keys and values.
-    uint32_t end;     // The node behind this one and all inside it.
-    uint32_t begin;   // The value in the text, with its quotes.
+    bool decoded;    // The string's characters lie in `decoded_`.
+    uint32_t count;  // Children: elements, or keys and values.
+    uint32_t end;    // The node behind this one and all inside it.
+    uint32_t begin;  // The value in the text, with its quotes.
     uint32_t stop;
     uint32_t offset;  // Of its characters, and how many.
     uint32_t length;

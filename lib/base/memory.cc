@@ -27,8 +27,8 @@ HostMemory::HostMemory(const baleen_allocator* hooks) : hooks_() {
 }
 
 void* HostMemory::do_allocate(size_t size, size_t alignment) {
-  void* memory = hooks_.allocate(hooks_.user_data, std::max<size_t>(size, 1),
-                                 alignment);
+  void* memory =
+      hooks_.allocate(hooks_.user_data, std::max<size_t>(size, 1), alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }

@@ -17,14 +17,16 @@ void Format(char* out, size_t capacity, const char* format, va_list arguments) {
   if (static_cast<size_t>(length) < capacity) return;
   size_t end = capacity - 1;
   size_t start = end;
-  while (start > 0 && (static_cast<unsigned char>(out[start - 1]) & 0xC0) ==
-                          0x80) {
+  while (start > 0 &&
+         (static_cast<unsigned char>(out[start - 1]) & 0xC0) == 0x80) {
     --start;
   }
   if (start > 0) {
     const auto lead = static_cast<unsigned char>(out[start - 1]);
-    const size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2
-                                                                          : 1;
+    const size_t size = lead >= 0xF0   ? 4
+                        : lead >= 0xE0 ? 3
+                        : lead >= 0xC0 ? 2
+                                       : 1;
     if (start - 1 + size > end) end = start - 1;
   }
   out[end] = '\0';
@@ -63,13 +65,13 @@ Status Status::Error(baleen_status code, const char* format, ...) {
   return status;
 }
 
-#define BALEEN_DEFINE_ERROR(Name, code)                          \
-  Status Name(const char* format, ...) {                         \
-    va_list arguments;                                           \
-    va_start(arguments, format);                                 \
+#define BALEEN_DEFINE_ERROR(Name, code)                            \
+  Status Name(const char* format, ...) {                           \
+    va_list arguments;                                             \
+    va_start(arguments, format);                                   \
     const Status status = Status::ErrorV(code, format, arguments); \
-    va_end(arguments);                                           \
-    return status;                                               \
+    va_end(arguments);                                             \
+    return status;                                                 \
   }
 
 BALEEN_DEFINE_ERROR(InvalidArgument, BALEEN_INVALID_ARGUMENT)

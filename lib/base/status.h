@@ -23,8 +23,7 @@ class [[nodiscard]] Status {
   static Status Error(baleen_status code, const char* format, ...)
       __attribute__((format(printf, 2, 3)));
   static Status ErrorV(baleen_status code, const char* format,
-                       va_list arguments)
-      __attribute__((format(printf, 2, 0)));
+                       va_list arguments) __attribute__((format(printf, 2, 0)));
 
   bool ok() const { return code_ == BALEEN_OK; }
   baleen_status code() const { return code_; }
@@ -51,13 +50,11 @@ Status OutOfMemory(const char* format, ...)
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit
-  Result(const Status& status) : value_(status) {}      // NOLINT: implicit
+  Result(T value) : value_(std::move(value)) {}     // NOLINT: implicit
+  Result(const Status& status) : value_(status) {}  // NOLINT: implicit
 
   bool ok() const { return value_.index() == 1; }
-  Status status() const {
-    return ok() ? Status() : std::get<0>(value_);
-  }
+  Status status() const { return ok() ? Status() : std::get<0>(value_); }
   // REQUIRES: ok()
   T& operator*() & { return std::get<1>(value_); }
   const T& operator*() const& { return std::get<1>(value_); }
@@ -73,17 +70,17 @@ class [[nodiscard]] Result {
 #define BALEEN_CONCAT(a, b) BALEEN_CONCAT_INNER(a, b)
 
 // Leaves the function with the status of `expression` unless it is OK.
-#define BALEEN_RETURN_IF_ERROR(expression)                          \
-  do {                                                              \
-    if (::baleen::Status status_ = (expression); !status_.ok()) {   \
-      return status_;                                               \
-    }                                                               \
+#define BALEEN_RETURN_IF_ERROR(expression)                        \
+  do {                                                            \
+    if (::baleen::Status status_ = (expression); !status_.ok()) { \
+      return status_;                                             \
+    }                                                             \
   } while (false)
 
 // `BALEEN_ASSIGN_OR_RETURN(auto x, F())`: x is the value, or we leave.
-#define BALEEN_ASSIGN_OR_RETURN(declaration, expression)              \
-  BALEEN_ASSIGN_OR_RETURN_INNER(BALEEN_CONCAT(result_, __LINE__),     \
-                                declaration, expression)
+#define BALEEN_ASSIGN_OR_RETURN(declaration, expression)                       \
+  BALEEN_ASSIGN_OR_RETURN_INNER(BALEEN_CONCAT(result_, __LINE__), declaration, \
+                                expression)
 #define BALEEN_ASSIGN_OR_RETURN_INNER(result, declaration, expression) \
   auto result = (expression);                                          \
   if (!result.ok()) return result.status();                            \

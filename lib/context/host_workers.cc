@@ -1,7 +1,7 @@
 // See host_workers.h.
 #include "context/host_workers.h"
 
-#include "context/float_mode.h"
+#include "numeric/float_mode.h"
 
 namespace baleen {
 namespace {
@@ -13,7 +13,7 @@ struct Loop {
 
 void RunTask(void* loop_data, uint32_t index) {
   const auto* loop = static_cast<const Loop*>(loop_data);
-  const FloatTaskScope scope;
+  const DefaultVectorMode scope;
   loop->task(loop->task_data, index);
 }
 

@@ -20,8 +20,6 @@ constexpr size_t kMostFiles = 4096;
 // V4-Pro's index has 12 MB.
 constexpr uint64_t kIndexLimit = 100'000'000;
 
-constexpr size_t kVerifyChunk = size_t{4} << 20;
-
 // Eight bytes at a time, since names share long beginnings and there are up to
 // 145,116 of them.  A file made to collide costs little: entries with the same
 // hash are sorted by name.
@@ -143,7 +141,7 @@ Checkpoint& Checkpoint::operator=(Checkpoint&& other) noexcept {
 }
 
 Result<Checkpoint> Checkpoint::Open(const FileSystem& files,
-                                    std::string_view folder, bool verify) {
+                                    std::string_view folder) {
   Memory* memory = files.memory();
   Checkpoint checkpoint(memory);
   const String index_path = JoinPath(folder, kIndexName, memory);
@@ -162,9 +160,6 @@ Result<Checkpoint> Checkpoint::Open(const FileSystem& files,
                     folder.data(), kIndexName, kSingleName);
   }
   BALEEN_RETURN_IF_ERROR(checkpoint.ViewData(memory));
-  for (uint32_t file = 0; verify && file < checkpoint.file_count(); ++file) {
-    BALEEN_RETURN_IF_ERROR(checkpoint.VerifyFile(file, memory));
-  }
   return checkpoint;
 }
 
@@ -307,18 +302,6 @@ Status Checkpoint::ViewFile(uint32_t file, StoredTensor* begin,
 }
 
 // What the host cannot map was read already.
-Status Checkpoint::VerifyFile(uint32_t file, Memory* memory) const {
-  if (!views_[file].mapped()) return Status();
-  const File& source = files_[file];
-  const Block chunk(memory, kVerifyChunk);
-  for (uint64_t at = 0; at < source.size(); at += kVerifyChunk) {
-    const auto size = static_cast<size_t>(
-        std::min<uint64_t>(kVerifyChunk, source.size() - at));
-    BALEEN_RETURN_IF_ERROR(source.Read(at, chunk.data(), size));
-  }
-  return Status();
-}
-
 const StoredTensor* Checkpoint::Find(std::string_view name) const {
   const uint64_t hash = HashName(name);
   const uint32_t* bucket = buckets_.data() + (hash >> bucket_shift_);

@@ -55,11 +55,10 @@ struct StoredTensor {
 class Checkpoint {
  public:
   // Opens model.safetensors.index.json's shards, or model.safetensors, of
-  // `folder`.  `verify` reads every byte once.  A name that occurs twice, or in
-  // another shard than the index says, is refused; tensors that the index does
-  // not name are there all the same.
+  // `folder`.  A name that occurs twice, or in another shard than the index says,
+  // is refused; tensors that the index does not name are there all the same.
   static Result<Checkpoint> Open(const FileSystem& files,
-                                 std::string_view folder, bool verify);
+                                 std::string_view folder);
 
   Checkpoint(Checkpoint&&) noexcept = default;
   Checkpoint& operator=(Checkpoint&& other) noexcept;
@@ -99,7 +98,6 @@ class Checkpoint {
   Status ViewData(Memory* memory);
   Status ViewFile(uint32_t file, StoredTensor* begin, StoredTensor* end,
                   Memory* memory);
-  Status VerifyFile(uint32_t file, Memory* memory) const;
 
   // In an order in which destroying from the last to the first is safe: views
   // need their file.

@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "ops/float_mode.h"
+#include "numeric/float_mode.h"
 #include "ops/table.h"
 
 namespace baleen {

@@ -156,9 +156,8 @@ Status ModelBundle::LoadModel(const ModelFolder& folder,
   if (!shapes_only_) {
     const bool verify = (options.flags & BALEEN_MODEL_VERIFY) != 0;
     const bool lock = (options.flags & BALEEN_MODEL_LOCK_MEMORY) != 0;
-    BALEEN_ASSIGN_OR_RETURN(
-        Checkpoint checkpoint,
-        Checkpoint::Open(folder.files(), folder.path(), false));
+    BALEEN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
+                            Checkpoint::Open(folder.files(), folder.path()));
     mapped_bytes_ = checkpoint.mapped_bytes();
     copied_bytes_ = checkpoint.copied_bytes();
     progress.set_total(checkpoint.byte_count() *

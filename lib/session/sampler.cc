@@ -94,13 +94,15 @@ Sampler::~Sampler() {
   if (queue_ != nullptr) cpu_.table->queue_destroy(queue_);
 }
 
-Status Sampler::Edit(std::span<const float> logits,
-                     std::span<const baleen_token> history,
-                     const baleen_sampling& sampling) {
-  edited_.assign(logits.begin(), logits.end());
-  if (!IsUnset(sampling.repeat_penalty)) {
-    PenalizeRepeats(history, sampling, logits, edited_);
+std::span<const float> Sampler::Edited(std::span<const float> logits,
+                                       std::span<const baleen_token> history,
+                                       const baleen_sampling& sampling) {
+  const bool penalizes = !IsUnset(sampling.repeat_penalty);
+  if (!penalizes && sampling.bias_count == 0 && sampling.edit == nullptr) {
+    return logits;
   }
+  edited_.assign(logits.begin(), logits.end());
+  if (penalizes) PenalizeRepeats(history, sampling, logits, edited_);
   for (uint32_t i = 0; i < sampling.bias_count; ++i) {
     const baleen_token_bias& bias = sampling.biases[i];
     edited_[static_cast<size_t>(bias.token)] += bias.bias;
@@ -108,14 +110,14 @@ Status Sampler::Edit(std::span<const float> logits,
   if (sampling.edit != nullptr) {
     sampling.edit(sampling.edit_user_data, edited_.data(), edited_.size());
   }
-  return Status();
+  return edited_;
 }
 
 Status Sampler::Choose(std::span<const float> logits,
                        std::span<const baleen_token> history, uint64_t seed,
                        const baleen_sampling& sampling,
                        const Defaults& defaults, baleen_token* token) {
-  BALEEN_RETURN_IF_ERROR(Edit(logits, history, sampling));
+  const std::span<const float> edited = Edited(logits, history, sampling);
   if (queue_ == nullptr) {
     const baleen_status status = cpu_.table->queue_create(cpu_.handle, &queue_);
     if (status != BALEEN_OK) {
@@ -140,13 +142,13 @@ Status Sampler::Choose(std::span<const float> logits,
   auto position = static_cast<int32_t>(history.size()) - 1;
   int32_t output = 0;
   int32_t chosen = -1;
-  const auto vocabulary = static_cast<int64_t>(edited_.size());
+  const auto vocabulary = static_cast<int64_t>(edited.size());
   const baleen_tensor counts_tensor =
       Tensor(counts, BALEEN_TYPE_I32, {BALEEN_COUNT_SIZE});
   const baleen_tensor positions = Tensor(&position, BALEEN_TYPE_I32, {1});
   const baleen_tensor outputs = Tensor(&output, BALEEN_TYPE_I32, {1});
-  const baleen_tensor logits_tensor =
-      Tensor(edited_.data(), BALEEN_TYPE_F32, {1, vocabulary});
+  const baleen_tensor logits_tensor = Tensor(const_cast<float*>(edited.data()),
+                                             BALEEN_TYPE_F32, {1, vocabulary});
   const baleen_tensor rows =
       Tensor(&row, BALEEN_TYPE_BYTE, {1, static_cast<int64_t>(sizeof row)});
   baleen_tensor tokens = Tensor(&chosen, BALEEN_TYPE_I32, {1});
@@ -170,8 +172,9 @@ Status Sampler::Choose(std::span<const float> logits,
   needs.struct_size = sizeof needs;
   baleen_status status =
       cpu_.table->query(cpu_.handle, BALEEN_OP_SAMPLE, &args, &needs);
-  if (status != BALEEN_OK)
+  if (status != BALEEN_OK) {
     return Status::Error(status, "the CPU cannot sample");
+  }
   if (needs.scratch_bytes > scratch_.size()) {
     scratch_ = Block(edited_.get_allocator().resource(),
                      static_cast<size_t>(needs.scratch_bytes));

@@ -37,9 +37,10 @@ class Sampler {
                 baleen_token* token);
 
  private:
-  Status Edit(std::span<const float> logits,
-              std::span<const baleen_token> history,
-              const baleen_sampling& sampling);
+  // The logits after the host's changes; the same ones if there are none.
+  std::span<const float> Edited(std::span<const float> logits,
+                                std::span<const baleen_token> history,
+                                const baleen_sampling& sampling);
 
   const Device& cpu_;
   baleen_queue* queue_ = nullptr;

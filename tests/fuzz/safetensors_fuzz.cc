@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   baleen::HostMemory memory(nullptr);
   const baleen::FileSystem files(hooks.hooks(), &memory);
-  const auto opened = baleen::Checkpoint::Open(files, "m", true);
+  const auto opened = baleen::Checkpoint::Open(files, "m");
   if (opened.ok()) {
     CheckTensors(*opened);
   } else {

@@ -24,25 +24,25 @@ enum class Drafter { kNone, kMtp, kDspark };
 
 struct Config {
   // Sizes.  Letters are those of backend.h.
-  int32_t vocabulary = 0;          // V
-  int32_t hidden = 0;              // D
+  int32_t vocabulary = 0;  // V
+  int32_t hidden = 0;      // D
   int32_t layers = 0;
-  int32_t hash_layers = 0;         // The first ones, routed by token.
-  int32_t heads = 0;               // H
-  int32_t head_size = 0;           // K
-  int32_t rope_size = 0;           // The last of a head's.
-  int32_t query_rank = 0;          // Q
-  int32_t output_groups = 0;       // G
-  int32_t output_rank = 0;         // O
+  int32_t hash_layers = 0;    // The first ones, routed by token.
+  int32_t heads = 0;          // H
+  int32_t head_size = 0;      // K
+  int32_t rope_size = 0;      // The last of a head's.
+  int32_t query_rank = 0;     // Q
+  int32_t output_groups = 0;  // G
+  int32_t output_rank = 0;    // O
   int32_t window = 0;
-  int32_t index_heads = 0;         // I
-  int32_t index_head_size = 0;     // J
-  int32_t index_top = 0;           // N
-  int32_t experts = 0;             // E
-  int32_t experts_per_token = 0;   // A
-  int32_t shared_experts = 0;      // 1
-  int32_t expert_inner = 0;        // F
-  int32_t streams = 0;             // M
+  int32_t index_heads = 0;        // I
+  int32_t index_head_size = 0;    // J
+  int32_t index_top = 0;          // N
+  int32_t experts = 0;            // E
+  int32_t experts_per_token = 0;  // A
+  int32_t shared_experts = 0;     // 1
+  int32_t expert_inner = 0;       // F
+  int32_t streams = 0;            // M
   int32_t sinkhorn_iterations = 0;
 
   // Of each layer, drafter blocks behind the main ones: 0, 4 or 128.
@@ -73,7 +73,8 @@ struct Config {
   int32_t dspark_markov_rank = 0;
   Vector<int32_t> dspark_target_layers;
 
-  explicit Config(Memory* memory) : ratios(memory), dspark_target_layers(memory) {}
+  explicit Config(Memory* memory)
+      : ratios(memory), dspark_target_layers(memory) {}
 };
 
 // `name` is what messages call the file.  BALEEN_UNSUPPORTED for another

@@ -1,6 +1,6 @@
 // The drafters' passes, run (models/drafter.h).
 #include "models/deepseek_v4/model.h"
-#include "ops/float_mode.h"
+#include "numeric/float_mode.h"
 
 namespace baleen::deepseek_v4 {
 

@@ -132,7 +132,10 @@ Status Inventory::Weight(std::string_view suffix, const Wanted& wanted,
   StoredTensor imagined;
   const StoredTensor* found = nullptr;
   BALEEN_RETURN_IF_ERROR(Get(wanted, &imagined, &found));
-  Count(*found, static_cast<uint64_t>(found->ElementCount()));
+  // A table of experts is no parameter: nobody learns it.
+  const bool learned =
+      found->type != StoredType::kI64 && found->type != StoredType::kI32;
+  Count(*found, learned ? static_cast<uint64_t>(found->ElementCount()) : 0);
   *out = {};
   // Nobody writes there; the table of operators knows no const tensors.
   out->data = const_cast<void*>(found->data);

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "models/deepseek_v4/model.h"
-#include "ops/float_mode.h"
+#include "numeric/float_mode.h"
 
 namespace baleen::deepseek_v4 {
 

@@ -37,15 +37,15 @@ struct IndexerWeights {
 };
 
 struct AttentionWeights {
-  Tensor norm = {};     // bf16 [D]
-  Tensor sink = {};     // f32 [H]
-  Tensor wq_a = {};     // fp8 [Q, D]
-  Tensor q_norm = {};   // bf16 [Q]
-  Tensor wq_b = {};     // fp8 [H * K, Q]
-  Tensor wkv = {};      // fp8 [K, D]
-  Tensor kv_norm = {};  // bf16 [K]
-  Tensor wo_a = {};     // fp8 [G * O, H / G * K]
-  Tensor wo_b = {};     // fp8 [D, G * O]
+  Tensor norm = {};              // bf16 [D]
+  Tensor sink = {};              // f32 [H]
+  Tensor wq_a = {};              // fp8 [Q, D]
+  Tensor q_norm = {};            // bf16 [Q]
+  Tensor wq_b = {};              // fp8 [H * K, Q]
+  Tensor wkv = {};               // fp8 [K, D]
+  Tensor kv_norm = {};           // bf16 [K]
+  Tensor wo_a = {};              // fp8 [G * O, H / G * K]
+  Tensor wo_b = {};              // fp8 [D, G * O]
   CompressorWeights compressor;  // Empty (data NULL) for ratio 0.
   IndexerWeights indexer;        // Empty unless ratio is 4.
 };

@@ -16,8 +16,7 @@ TEST(Checksum, PublishedValues) {
   EXPECT_EQ(Of(""), 0xEF46DB3751D8E999u);
   EXPECT_EQ(Of("a"), 0xD24EC4F1A98C6E5Bu);
   EXPECT_EQ(Of("abc"), 0x44BC2CF5AD770999u);
-  EXPECT_EQ(Of("Nobody inspects the spammish repetition"),
-            0xFBCEA83C8A378BF1u);
+  EXPECT_EQ(Of("Nobody inspects the spammish repetition"), 0xFBCEA83C8A378BF1u);
 }
 
 TEST(Checksum, CutsChangeNothing) {

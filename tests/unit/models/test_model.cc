@@ -87,8 +87,7 @@ TestModel::TestModel(const std::string& folder, ModelOptions options)
   request.cpu = &cpu();
   request.memory = memory_->memory();
   if (!options.shapes_only) {
-    Result<Checkpoint> checkpoint =
-        Checkpoint::Open(*files_, DataPath(folder), false);
+    Result<Checkpoint> checkpoint = Checkpoint::Open(*files_, DataPath(folder));
     Expect(checkpoint.status());
     request.checkpoint = *std::move(checkpoint);
   }

@@ -125,7 +125,7 @@ class WeightsTest : public ::testing::Test {
     checkpoint_.reset();
     hooks_[kSingle] = Safetensors(header, data_);
     files_.emplace(hooks_.hooks(), &memory_);
-    Result<Checkpoint> opened = Checkpoint::Open(*files_, "m", false);
+    Result<Checkpoint> opened = Checkpoint::Open(*files_, "m");
     EXPECT_TRUE(opened.ok()) << opened.status().message();
     checkpoint_.emplace(*std::move(opened));
     config_.emplace(MustParse(config_text_, &memory_));
@@ -466,12 +466,12 @@ TEST(PublishedCheckpointTest, FindsEveryTensor) {
     uint64_t parameters;
     ExpertType expert_type;
   } kReleases[] = {
-      {"Flash", "Flash", 46, 69187, 159609485896, 290944616402,
+      {"Flash", "Flash", 46, 69187, 159609485896, 290942289362,
        ExpertType::kFp4},
-      {"Flash-Base", "Flash", 46, 69187, 292555345480, 290944616402,
+      {"Flash-Base", "Flash", 46, 69187, 292555345480, 290942289362,
        ExpertType::kFp8},
-      {"Pro", "Pro", 64, 145116, 864704792696, 1598839674782, ExpertType::kFp4},
-      {"Pro-Base", "Pro", 64, 145116, 1602325824632, 1598839674782,
+      {"Pro", "Pro", 64, 145116, 864704792696, 1598837347742, ExpertType::kFp4},
+      {"Pro-Base", "Pro", 64, 145116, 1602325824632, 1598837347742,
        ExpertType::kFp8}};
   HostMemory memory(nullptr);
   const FileSystem files(nullptr, &memory);
@@ -486,8 +486,7 @@ TEST(PublishedCheckpointTest, FindsEveryTensor) {
         std::string("configs/DeepSeek-V4-") + release.config + ".config.json"));
     config_json.erase("expert_dtype");
     Config config = MustParse(config_json.dump(), &memory);
-    const Result<Checkpoint> opened =
-        Checkpoint::Open(files, folder.path(), false);
+    const Result<Checkpoint> opened = Checkpoint::Open(files, folder.path());
     ASSERT_TRUE(opened.ok()) << opened.status().message();
     EXPECT_EQ(opened->file_count(), release.files);
     EXPECT_EQ(opened->copied_bytes(), 0u);

@@ -103,7 +103,7 @@ class OpenedSliceTest : public SliceTest {
         deepseek_v4::ParseConfig(json->root(), "config.json", &memory_);
     ASSERT_TRUE(config.ok());
     config_.emplace(*std::move(config));
-    auto checkpoint = Checkpoint::Open(files_, folder, true);
+    auto checkpoint = Checkpoint::Open(files_, folder);
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
     checkpoint_.emplace(*std::move(checkpoint));
     auto weights = deepseek_v4::FindWeights(*checkpoint_, &*config_, &memory_);
