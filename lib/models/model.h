@@ -70,6 +70,7 @@ class SessionState {
   // Keeps one more, in place of the last that was kept so; unless its rows are
   // there no more, or there is no memory from ReserveWindow.
   virtual void ReserveWindow() = 0;
+  virtual uint64_t ReserveWindowBytes() const = 0;
   virtual void KeepWindowAt(int64_t position) = 0;
   // Their positions, in no order.
   virtual Vector<int64_t> KeptWindows() const = 0;
@@ -159,6 +160,9 @@ class Model : public RefCounted {
   // What a session of `capacity` positions and the shared scratch take.
   virtual Result<MemoryNeed> Need(baleen_mode mode, int64_t capacity,
                                   int64_t rows) const = 0;
+  // Upper bound of what a new state of so many positions takes of the host's
+  // memory.
+  virtual uint64_t StateGrowth(int64_t positions) const = 0;
   // What windows kept each `period` positions (0: none), and one more if `one`,
   // add to the host's memory of a session.
   virtual uint64_t WindowNeed(int64_t capacity, int64_t period,

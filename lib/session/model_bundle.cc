@@ -149,6 +149,7 @@ Status ModelBundle::LoadModel(const ModelFolder& folder,
   request.name = folder.name();
   request.memory = memory();
   request.log = &context_->log();
+  request.state_meter = context_->state_budget().meter();
   request.repack = (options.flags & BALEEN_MODEL_REPACK) != 0;
   BALEEN_RETURN_IF_ERROR(OpenDevices(options, &request.device));
   request.cpu = cpu_;

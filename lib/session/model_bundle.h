@@ -1,7 +1,8 @@
 // A model as the public API means it: weights, tokenizer, the encoder of
 // conversations, and the defaults that its folder names.
 //
-// Never changes once loaded, so any thread may use it.
+// Never changes once loaded, but for the list of its sessions; any thread may
+// use it.
 #pragma once
 
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "models/model.h"
 #include "session/load_progress.h"
 #include "session/model_folder.h"
+#include "session/prefix_index.h"
 #include "session/weight_lock.h"
 #include "text/tokenizer.h"
 
@@ -47,6 +49,8 @@ class ModelBundle final : public RefCounted {
   // The CPU, which samples whatever device computes.
   const Device& cpu() const { return *cpu_; }
   bool shapes_only() const { return shapes_only_; }
+  // Its sessions' beginnings.
+  PrefixIndex& prefixes() { return prefixes_; }
 
   // What generation_config.json advises: all that zero means in
   // baleen_sampling.
@@ -93,6 +97,7 @@ class ModelBundle final : public RefCounted {
   GenerationDefaults defaults_;
   // Keys and values of config.json, each value's text with a NUL behind.
   Vector<std::pair<String, String>> metadata_;
+  PrefixIndex prefixes_;
 };
 
 }  // namespace baleen

@@ -8,6 +8,7 @@
 namespace baleen {
 
 Status Session::FillPutOff() {
+  BALEEN_RETURN_IF_ERROR(Restore());
   // What is saved has a whole window, so that it can go on at once.
   if (replay_from_ < static_cast<int64_t>(tokens_.size())) return Compute({});
   return Status();
@@ -70,7 +71,9 @@ Status Session::SaveFile(const baleen_save_options& options, const char* path) {
                           bundle_->context().files().Create(path));
   FileOutput output(std::move(file), &options, writer.total_size(),
                     bundle_->memory());
-  return writer.Write(&output);
+  BALEEN_RETURN_IF_ERROR(writer.Write(&output));
+  bundle_->context().state_folder().Remember(path);
+  return Status();
 }
 
 Status Session::Load(const void* buffer, size_t size) {
@@ -90,16 +93,18 @@ Status Session::LoadFrom(SavedInput* input, const char* name) {
   SavedReader reader(input, name, memory);
   BALEEN_RETURN_IF_ERROR(reader.ReadFront(taker));
   const auto length = static_cast<int64_t>(reader.header().state_length);
+  StateBudget::Room room;
+  BALEEN_RETURN_IF_ERROR(ReserveState(length, &room));
   int64_t replay_from = 0;
   BALEEN_ASSIGN_OR_RETURN(
       StatePointer state,
       reader.ReadState(taker, length, window_period(), &replay_from));
-  const auto saved_tokens = reader.tokens();
-  Vector<baleen_token> tokens(saved_tokens.begin(), saved_tokens.end(), memory);
   Vector<float> logits(bundle_->info().vocabulary_size, memory);
   std::copy(reader.logits().begin(), reader.logits().end(), logits.begin());
+  const Hidden hidden(this);
+  tokens_.Assign(reader.tokens());
   state_ = std::move(state);
-  tokens_.swap(tokens);
+  DropEvicted();
   logits_.swap(logits);
   logits_valid_ = reader.header().logit_count != 0;
   replay_from_ = replay_from;

@@ -280,6 +280,10 @@ Result<MemoryNeed> V4Model::Need(baleen_mode mode, int64_t capacity,
   return need;
 }
 
+uint64_t V4Model::StateGrowth(int64_t positions) const {
+  return State(&rules_, memory_).GrowthFor(0, positions);
+}
+
 uint64_t V4Model::WindowNeed(int64_t capacity, int64_t period, bool one) const {
   const State state(&rules_, memory_);
   return (period > 0 ? state.WindowNeed(capacity, period) : 0) +

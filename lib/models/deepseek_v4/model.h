@@ -34,6 +34,7 @@ class V4Model final : public Model, public DraftModel {
               const std::atomic<bool>* cancel, float* logits) override;
   Result<MemoryNeed> Need(baleen_mode mode, int64_t capacity,
                           int64_t rows) const override;
+  uint64_t StateGrowth(int64_t positions) const override;
   uint64_t WindowNeed(int64_t capacity, int64_t period,
                       bool one) const override;
   uint64_t fingerprint() const override { return fingerprint_; }

@@ -75,6 +75,7 @@ class State final : public SessionState {
   int64_t ReplayOfFork(int64_t length) override;
   void KeepWindowsEach(int64_t period) override { period_ = period; }
   void ReserveWindow() override;
+  uint64_t ReserveWindowBytes() const override;
   void KeepWindowAt(int64_t position) override;
   Vector<int64_t> KeptWindows() const override;
   uint64_t byte_count() const override;

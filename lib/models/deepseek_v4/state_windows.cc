@@ -120,6 +120,10 @@ void State::TakeWindow() {
   windows_.insert(after, kept);
 }
 
+uint64_t State::ReserveWindowBytes() const {
+  return single_ && !single_->IsShared() ? 0 : WindowBytes(kLongestTail);
+}
+
 void State::ReserveWindow() {
   if (single_ && !single_->IsShared()) return;
   Ref<KeptWindow> fresh = KeptWindow::Create(&rules_->store->meter(), memory_,
