@@ -65,7 +65,7 @@ baleen_status baleen_session_get_stats(const baleen_session* session,
     BALEEN_REQUIRE(stats);
     const baleen::Entry entry(&session->busy);
     if (!entry.entered()) return baleen::SessionBusy();
-    const Session::Use use(session->session.get());
+    const Session::Use use(session->session.get(), false);
     baleen_session_stats found = {};
     session->session->GetStats(&found);
     return baleen::WriteInfo(found, "baleen_session_stats", stats);

@@ -425,7 +425,7 @@ Status Session::Truncate(size_t keep) {
       std::min<int64_t>(state_->length(), static_cast<int64_t>(keep));
   int64_t replay_from = length;
   state_->Truncate(length, &replay_from);
-  replay_from_ = std::min(replay_from, replay_from_);
+  replay_from_ = replay_from;
   return Status();
 }
 

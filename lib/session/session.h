@@ -46,10 +46,11 @@ class Session final : public Evictable {
   // Being inside a session.
   class Use {
    public:
-    explicit Use(Session* session)
+    // `works`: it is no longer idle; else somebody only looks.
+    explicit Use(Session* session, bool works = true)
         : session_(session), lock_(session->use_mutex_) {
       session_->inside_.store(true, std::memory_order_relaxed);
-      session_->bundle_->context().state_budget().Touch(session_);
+      if (works) session_->bundle_->context().state_budget().Touch(session_);
     }
     ~Use() { session_->inside_.store(false, std::memory_order_relaxed); }
     Use(const Use&) = delete;

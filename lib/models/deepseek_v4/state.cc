@@ -149,7 +149,8 @@ int64_t State::TailStart(const baleen_state_shape& shape, int64_t end) {
 }
 
 bool State::HasRows(int64_t position) const {
-  if (slot_ < 0 || position > next_ || rows_from_ > WindowStart(position)) {
+  if (slot_ < 0 || position > next_ || position < tails_from_ ||
+      rows_from_ > WindowStart(position)) {
     return false;
   }
   for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
@@ -164,7 +165,7 @@ bool State::HasRows(int64_t position) const {
 }
 
 bool State::CanContinue(int64_t next, int64_t length) const {
-  if (rows_from_ > WindowStart(length)) return false;
+  if (rows_from_ > WindowStart(length) || next < tails_from_) return false;
   for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
     const baleen_state_shape& shape = store().state(layer).shape;
     if (written_end_ - shape.ring_rows > WindowStart(next)) return false;
@@ -204,11 +205,13 @@ void State::Rewind() {
   }
   rows_from_ = next_ == 0 ? 0 : next_ + (window - 1) * rules_->depth;
   written_end_ = next_;
+  tails_from_ = next_;
 }
 
 void State::StandAt(int64_t position) {
   next_ = position;
   written_end_ = position;
+  tails_from_ = position;
   rows_from_ = WindowStart(position);
 }
 
@@ -284,6 +287,7 @@ Result<StatePointer> State::ForkAt(int64_t length, int64_t* replay_from) {
     // its own that ours have overwritten.
     fork.written_end_ = written_end_;
     fork.rows_from_ = std::max(rows_from_, start);
+    fork.tails_from_ = std::max(tails_from_, end);
   } else {
     fork.Rewind();
   }

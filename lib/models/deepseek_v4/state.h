@@ -2,14 +2,16 @@
 // how far all that is right.
 //
 // Rows of the window rings and tails are kept for some positions behind the end
-// only.  Which of them can be relied on follows from four numbers:
+// only.  Which of them can be relied on follows from five numbers:
 //
 //   length        compressed entries are there for positions below it,
 //   next          rows are there for positions below it; less than the length
 //                 while a truncated window is computed again,
 //   rows_from     the first position whose rows are right,
 //   written_end   rows of positions below it were written, so those of
-//                 written_end - ring rows and older are overwritten.
+//                 written_end - ring rows and older are overwritten,
+//   tails_from    tails are there for lengths from it on: those of shorter ones
+//                 were not taken along.
 //
 // A kept window is a copy of the rows that a position needs: those of the
 // window before it, and those that the next compressed entries are made of.  It
@@ -162,6 +164,7 @@ class State final : public SessionState {
   int64_t next_ = 0;
   int64_t rows_from_ = 0;
   int64_t written_end_ = 0;
+  int64_t tails_from_ = 0;
 
   int64_t period_ = 0;
   Vector<Ref<KeptWindow>> windows_;  // Of multiples of a period, ascending.

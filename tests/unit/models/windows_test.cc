@@ -126,6 +126,23 @@ TEST_P(WindowsTest, LoadedWithSomeOrNone) {
   }
 }
 
+// Near the beginning a window is whole before the tails of shorter lengths are.
+TEST_P(WindowsTest, TruncatedAfterLoadingOrForkingFew) {
+  for (const size_t count : {13u, 100u, 130u}) {
+    Timeline timeline = Make(count, 0);
+    const std::vector<char> bytes = timeline.Save();
+    for (const size_t less : {1u, 2u, 5u, 7u, 9u, 12u}) {
+      Timeline loaded(model_.model(), GetParam());
+      loaded.Load(bytes, First(count));
+      loaded.Truncate(count - less);
+      ExpectSame(Fresh(count - less), GoOn(&loaded), count - less);
+      Timeline fork = timeline.Fork();
+      fork.Truncate(count - less);
+      ExpectSame(Fresh(count - less), GoOn(&fork), count - less);
+    }
+  }
+}
+
 // The replay of a state without a window reads its entries and leaves them.
 TEST_P(WindowsTest, ReplayChangesNoEntry) {
   Timeline timeline = Make(1000, 0);
