@@ -71,7 +71,8 @@ bool IsPublicHeader(const std::string& path) {
 }
 
 bool IsGenerated(const std::string& path) {
-  return path.ends_with(".inc") || path.ends_with("/cdef.lua");
+  return path.ends_with(".inc") || path.ends_with("/cdef.lua") ||
+         path.ends_with("/bindings.rs");
 }
 
 }  // namespace baleen::style
