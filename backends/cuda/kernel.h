@@ -138,22 +138,25 @@ BALEEN_DEVICE void MultiplyBf16(const uint32_t a[4], uint32_t b0, uint32_t b1,
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #else
-  const uint32_t mine[6] = {a[0], a[1], a[2], a[3], b0, b1};
-  const uint32_t(*all)[6] =
-      static_cast<const uint32_t(*)[6]>(emulator::Exchange(mine, sizeof(mine)));
-  const auto half = [](uint32_t word, int i) {
-    return Bf16ToFloat(static_cast<uint16_t>(i == 0 ? word : word >> 16));
-  };
+  float mine[12];
+  for (int i = 0; i < 6; ++i) {
+    const uint32_t word = i < 4 ? a[i] : i == 4 ? b0 : b1;
+    mine[2 * i] = Bf16ToFloat(static_cast<uint16_t>(word));
+    mine[2 * i + 1] = Bf16ToFloat(static_cast<uint16_t>(word >> 16));
+  }
+  const float(*all)[12] =
+      static_cast<const float(*)[12]>(emulator::Exchange(mine, sizeof(mine)));
   const int lane = static_cast<int>(threadIdx.x % kWarpSize);
   for (int c = 0; c < 4; ++c) {
     const int row = lane / 4 + c / 2 * 8;
     const int column = lane % 4 * 2 + c % 2;
     double exact = sum[c];
     for (int k = 0; k < 16; ++k) {
-      const uint32_t* from = all[row % 8 * 4 + k % 8 / 2];
-      const uint32_t* by = all[column * 4 + k % 8 / 2];
-      exact += static_cast<double>(half(from[row / 8 + k / 8 * 2], k % 2)) *
-               static_cast<double>(half(by[4 + k / 8], k % 2));
+      const int word = row / 8 + k / 8 * 2;
+      exact +=
+          static_cast<double>(all[row % 8 * 4 + k % 8 / 2][2 * word + k % 2]) *
+          static_cast<double>(
+              all[column * 4 + k % 8 / 2][8 + k / 8 * 2 + k % 2]);
     }
     sum[c] = static_cast<float>(exact);
   }

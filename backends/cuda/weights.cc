@@ -257,7 +257,7 @@ baleen_status WeightSize(baleen_device* handle,
   const Device& device = *FromHandle(handle);
   const char* error = SourceError(*source, false);
   if (error != nullptr) {
-    return device.Fail(BALEEN_UNSUPPORTED, "weight_size: %s", error);
+    return device.Fail(BALEEN_INVALID_ARGUMENT, "weight_size: %s", error);
   }
   *bytes = static_cast<uint64_t>(ExtentOf(*source).bytes);
   return BALEEN_OK;
@@ -269,7 +269,7 @@ baleen_status WeightPack(baleen_device* handle,
   const Device& device = *FromHandle(handle);
   const char* error = SourceError(*source, true);
   if (error != nullptr) {
-    return device.Fail(BALEEN_UNSUPPORTED, "weight_pack: %s", error);
+    return device.Fail(BALEEN_INVALID_ARGUMENT, "weight_pack: %s", error);
   }
   const uint32_t per_part = source->kind == BALEEN_WEIGHT_EXPERTS ? 3 : 1;
   const uint32_t parts = source->tensor_count / per_part;
@@ -292,7 +292,7 @@ baleen_status WeightOpen(baleen_device* handle,
   const Device& device = *FromHandle(handle);
   const char* error = SourceError(*source, blob == nullptr);
   if (error != nullptr) {
-    return device.Fail(BALEEN_UNSUPPORTED, "weight_open: %s", error);
+    return device.Fail(BALEEN_INVALID_ARGUMENT, "weight_open: %s", error);
   }
   device.Choose();
   const bool experts = source->kind == BALEEN_WEIGHT_EXPERTS;

@@ -47,6 +47,8 @@ BALEEN_DEVICE bool FewShare(const ExpertsParams& params, Share* share) {
   const MoePlan& plan = share->plan;
   const int y = static_cast<int>(blockIdx.y);
   share->shared = y < params.first_tiles;
+  // A plan of other experts than the weight's leads nowhere.
+  if (params.experts < plan.header->experts) return false;
   if (share->shared) {
     if (params.experts == plan.header->experts) return false;
     share->base = params.places[params.experts - 1];
@@ -69,6 +71,7 @@ BALEEN_DEVICE bool ManyShare(const ExpertsParams& params, Share* share) {
   const int y = static_cast<int>(blockIdx.y);
   share->shared = y < params.first_tiles;
   int expert = params.experts - 1;
+  if (expert + 1 < plan.header->experts) return false;
   if (share->shared) {
     if (params.experts == plan.header->experts) return false;
     share->first = y * kMoeTile;

@@ -394,7 +394,8 @@ const char* WoARefusal(const baleen_wo_a_args& args) {
       args.z->size[1] % args.in->size[1] != 0) {
     return "z is not [T, G * O] of this device's format";
   }
-  if (args.z->size[1] / args.in->size[1] % kTileRows != 0) {
+  if (args.in->size[1] > 1 &&
+      args.z->size[1] / args.in->size[1] % kTileRows != 0) {
     return "the rank of a group is not a multiple of 16";
   }
   const char* reason = KindRefusal(args.weight, BALEEN_WEIGHT_GROUPED);

@@ -160,8 +160,9 @@ BALEEN_DEVICE int CountedExpert(const PlanParams& params, int row, int j) {
   return expert;
 }
 
-// Goes through the warp's share of (row, place), 32 at a time; before(expert,
-// lane's rank among those of the 32 with the same, how many they are).
+// Goes through the warp's share of (row, place), 32 at a time: visit(which of
+// them or -1, its expert, the lane's rank among those of the 32 with the same,
+// how many they are).
 template <typename Visit>
 BALEEN_DEVICE void VisitShare(const PlanParams& params, int count,
                               const Visit& visit) {
@@ -175,7 +176,7 @@ BALEEN_DEVICE void VisitShare(const PlanParams& params, int count,
         i < end ? CountedExpert(params, i / places, i % places) : -1;
     const unsigned int same = __match_any_sync(kFullWarp, expert);
     const int rank = __popc(same & ((1u << Lane()) - 1));
-    visit(i, expert, rank, __popc(same));
+    visit(i < end ? i : -1, expert, rank, __popc(same));
     __syncwarp();
   }
 }
@@ -253,7 +254,7 @@ __global__ void __launch_bounds__(kPlanThreads) PlanKernel(PlanParams params) {
           RowOf<const float>(params.weights, i / places)[i % places],
           params.resident == nullptr || params.resident[expert] >= 0 ? 1 : 0};
     }
-    if (i < count) params.plan.row_entries[i] = entry;
+    if (i >= 0) params.plan.row_entries[i] = entry;
     __syncwarp();
     if (expert >= 0 && rank == 0) own[expert] += same;
   });

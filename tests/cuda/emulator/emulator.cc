@@ -80,7 +80,6 @@ struct Machine {
   size_t idle = 0;  // Switches since anything went on.
   unsigned int arrived = 0;
   unsigned int generation = 0;
-  Coordinates where;
   const std::function<void()>* body = nullptr;
 };
 
@@ -93,7 +92,7 @@ void SwitchTo(Machine& machine, Fiber* next) {
   Fiber* const from = machine.current;
   if (from == next) return;
   machine.current = next;
-  machine.where.thread = next->thread;
+  current_place.thread = next->thread;
 #if defined(__x86_64__)
   BaleenEmulatorSwitch(&from->stack_pointer, next->stack_pointer);
 #else
@@ -165,7 +164,7 @@ void Prepare(Fiber& fiber) {
 }
 
 void RunBlock(Machine& machine) {
-  const dim3 size = machine.where.block_size;
+  const dim3 size = current_place.block_size;
   machine.count = size_t{size.x} * size.y * size.z;
   if (machine.fibers.size() < machine.count) {
     machine.fibers.resize(machine.count);
@@ -191,8 +190,6 @@ void RunBlock(Machine& machine) {
 }
 
 }  // namespace
-
-const Coordinates& Where() { return TheMachine().where; }
 
 void* DynamicShared() {
   const uintptr_t at = reinterpret_cast<uintptr_t>(TheMachine().shared.get());
@@ -256,12 +253,12 @@ void RunGrid(dim3 grid, dim3 block, size_t shared_bytes,
     Fault("a launch that no device accepts");
   }
   machine.body = &body;
-  machine.where.block_size = block;
-  machine.where.grid_size = grid;
+  current_place.block_size = block;
+  current_place.grid_size = grid;
   for (unsigned int z = 0; z < grid.z; ++z) {
     for (unsigned int y = 0; y < grid.y; ++y) {
       for (unsigned int x = 0; x < grid.x; ++x) {
-        machine.where.block = {x, y, z};
+        current_place.block = {x, y, z};
         if (shared_bytes != 0) {
           std::memset(DynamicShared(), 0xCB, shared_bytes);
         }

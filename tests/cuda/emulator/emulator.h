@@ -32,7 +32,8 @@ struct Coordinates {
 };
 
 // Of the fiber that runs.
-const Coordinates& Where();
+inline Coordinates current_place;
+inline const Coordinates& Where() { return current_place; }
 void* DynamicShared();
 
 // All threads of the block, or of the warp, that have not ended.
