@@ -1,6 +1,7 @@
-# What `cmake --install` lays down, in two components:
-#   runtime  the shared library, the tool `baleen` and the pocket model
-#   dev      headers, the static library, CMake package and pkg-config file
+# What `cmake --install` lays down, in components:
+#   runtime   the shared library, the tool `baleen` and the pocket model
+#   dev       headers, the static library, CMake package and pkg-config file
+#   examples  their sources; only where they are asked for
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/baleen)
@@ -14,10 +15,13 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/baleen
 
 install(EXPORT baleen NAMESPACE baleen:: FILE baleenTargets.cmake
   DESTINATION ${package_dir} COMPONENT dev)
+set(backend_dir ${CMAKE_INSTALL_FULL_LIBDIR}/baleen)
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/lib/baleenConfig.cmake.in
   ${PROJECT_BINARY_DIR}/baleenConfig.cmake
-  INSTALL_DESTINATION ${package_dir})
+  INSTALL_DESTINATION ${package_dir}
+  PATH_VARS backend_dir CMAKE_INSTALL_FULL_BINDIR
+            CMAKE_INSTALL_FULL_INCLUDEDIR)
 write_basic_package_version_file(
   ${PROJECT_BINARY_DIR}/baleenConfigVersion.cmake
   COMPATIBILITY SameMajorVersion)
@@ -55,3 +59,7 @@ if(TARGET baleen_tool)
     ${pocket}/tokenizer_config.json
     DESTINATION ${CMAKE_INSTALL_DATADIR}/baleen/pocket COMPONENT runtime)
 endif()
+
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/
+  DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
+  COMPONENT examples EXCLUDE_FROM_ALL)

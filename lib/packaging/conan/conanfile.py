@@ -1,0 +1,77 @@
+"""Conan 2 recipe; the sources are those of the tree that it lies in."""
+
+import os
+
+from conan import ConanFile
+from conan.tools.build import check_min_cppstd
+from conan.tools.cmake import CMake, CMakeToolchain, cmake_layout
+from conan.tools.files import copy
+
+
+class BaleenConan(ConanFile):
+    name = "baleen"
+    version = "1.0.0"
+    license = "MIT"
+    description = "DeepSeek-V4 language models behind a small, stable C ABI"
+    package_type = "library"
+    settings = "os", "arch", "compiler", "build_type"
+    options = {
+        "shared": [True, False],
+        "cuda": [True, False],
+        "static_runtime": [True, False],
+    }
+    default_options = {"shared": True, "cuda": False, "static_runtime": False}
+
+    def export_sources(self):
+        root = os.path.join(self.recipe_folder, "..", "..", "..")
+        for pattern in (
+            "CMakeLists.txt",
+            "LICENSE",
+            "cmake/*",
+            "include/*",
+            "lib/*",
+            "backends/*",
+        ):
+            copy(self, pattern, src=root, dst=self.export_sources_folder)
+
+    def validate(self):
+        check_min_cppstd(self, 20)
+
+    def layout(self):
+        cmake_layout(self)
+
+    def generate(self):
+        toolchain = CMakeToolchain(self)
+        toolchain.cache_variables["BUILD_SHARED_LIBS"] = bool(
+            self.options.shared
+        )
+        toolchain.cache_variables["BALEEN_DEVELOPER_MODE"] = False
+        toolchain.cache_variables["BALEEN_TOOL"] = False
+        toolchain.cache_variables["BALEEN_INSTALL"] = True
+        toolchain.cache_variables["BALEEN_CUDA"] = bool(self.options.cuda)
+        toolchain.cache_variables["BALEEN_STATIC_RUNTIME"] = bool(
+            self.options.static_runtime
+        )
+        toolchain.generate()
+
+    def build(self):
+        cmake = CMake(self)
+        cmake.configure()
+        cmake.build()
+
+    def package(self):
+        CMake(self).install()
+        copy(
+            self,
+            "LICENSE",
+            src=self.source_folder,
+            dst=os.path.join(self.package_folder, "licenses"),
+        )
+
+    def package_info(self):
+        self.cpp_info.libs = ["baleen"]
+        self.cpp_info.set_property("cmake_file_name", "baleen")
+        self.cpp_info.set_property("cmake_target_name", "baleen::baleen")
+        self.cpp_info.set_property("pkg_config_name", "baleen")
+        if self.settings.os == "Linux" and not self.options.shared:
+            self.cpp_info.system_libs = ["m", "pthread", "dl"]
