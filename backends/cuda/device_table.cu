@@ -3,6 +3,7 @@
 #include <new>
 
 #include "cuda/device.h"
+#include "cuda/program.h"
 #include "cuda/state.h"
 #include "cuda/weights.h"
 
@@ -125,6 +126,11 @@ baleen_status QueueAfter(baleen_queue* handle, baleen_queue* other) {
                              "joining queues");
 }
 
+baleen_status QueueRows(baleen_queue* queue, uint32_t rows) {
+  FromHandle(queue)->rows = rows;
+  return BALEEN_OK;
+}
+
 baleen_status Format(baleen_device* handle, baleen_mode mode,
                      baleen_format* format) {
   constexpr uint32_t kReferenceBlock = 128;
@@ -169,9 +175,10 @@ const baleen_device_table kDeviceTable = {
     .weight_open = WeightOpen,
     .weight_close = WeightClose,
     .expert_fetch = nullptr,
-    .program_create = nullptr,
-    .program_run = nullptr,
-    .program_destroy = nullptr,
+    .program_create = ProgramCreate,
+    .program_run = ProgramRun,
+    .program_destroy = ProgramDestroy,
+    .queue_rows = QueueRows,
 };
 
 }  // namespace baleen::cuda

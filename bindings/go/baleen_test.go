@@ -1,5 +1,8 @@
 package baleen_test
 
+// What every binding shows with the pocket model, but for conversations and
+// cancelling, which have files of their own.
+
 import (
 	"context"
 	"errors"

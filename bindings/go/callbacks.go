@@ -77,7 +77,9 @@ func baleenGoProgress(user unsafe.Pointer, done, total C.uint64_t) C.int32_t {
 //export baleenGoPiece
 func baleenGoPiece(user unsafe.Pointer, piece *C.baleen_piece) C.int32_t {
 	l := called(user).(*listener)
-	l.run(func() { l.err = l.hear(newPiece(piece)) })
+	if l.err == nil {
+		l.run(func() { l.err = l.hear(newPiece(piece)) })
+	}
 	if l.failed != nil || l.err != nil {
 		return 1
 	}

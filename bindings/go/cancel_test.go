@@ -1,5 +1,7 @@
 package baleen_test
 
+// What ends a call before its time: contexts, Close, listeners and panics.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package baleen
 
+// Conversations: messages in, the tokens of a prompt out.
+
 // #include <baleen/baleen.h>
 import "C"
 

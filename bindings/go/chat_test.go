@@ -1,5 +1,7 @@
 package baleen_test
 
+// Conversations with the pocket model, and a tool call made for it.
+
 import (
 	"encoding/json"
 	"errors"

@@ -1,5 +1,7 @@
 package baleen
 
+// Counts of bytes, tokens and operations.
+
 // #include <baleen/baleen.h>
 import "C"
 

@@ -1,5 +1,7 @@
 package baleen
 
+// What the whole process shares.
+
 /*
 #include <baleen/baleen.h>
 extern void baleenGoLog(void* user, baleen_log_level level, char* message);

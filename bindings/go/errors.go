@@ -1,5 +1,8 @@
 package baleen
 
+// What calls come to: a status for errors.Is, a sentence for people, and the
+// context's error where that ended the call.
+
 // #include <baleen/baleen.h>
 import "C"
 

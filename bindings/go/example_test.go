@@ -1,5 +1,7 @@
 package baleen_test
 
+// Programs to begin with.  go test runs them and compares what they print.
+
 import (
 	"context"
 	"errors"

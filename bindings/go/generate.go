@@ -1,5 +1,7 @@
 package baleen
 
+// Choosing tokens: one by one, or until there is a reason to stop.
+
 /*
 #include <baleen/baleen.h>
 extern void baleenGoEdit(void* user, float* logits, size_t count);

@@ -1,5 +1,8 @@
 package baleen
 
+// What is lent to C and copied back, in one place, since cgo's rules about
+// pointers are easy to break: C gets no pointer to Go memory that has pointers.
+
 // #include <stdlib.h>
 // #include <baleen/baleen.h>
 import "C"

@@ -1,5 +1,7 @@
 package baleen
 
+// Weights and a tokenizer: loading, packing, and what they are.
+
 /*
 #include <baleen/baleen.h>
 extern int32_t baleenGoProgress(void* user, uint64_t done, uint64_t total);

@@ -1,5 +1,7 @@
 package baleen
 
+// The way back from tokens to thinking, answer and tool calls.
+
 // #include <baleen/baleen.h>
 import "C"
 

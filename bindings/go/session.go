@@ -1,5 +1,7 @@
 package baleen
 
+// One sequence of tokens: who may be inside, how that ends, and what is read.
+
 /*
 #include <baleen/baleen.h>
 extern int32_t baleenGoProgress(void* user, uint64_t done, uint64_t total);

@@ -1,5 +1,7 @@
 package baleen
 
+// Saved states.
+
 // #include <baleen/baleen.h>
 import "C"
 

@@ -1,5 +1,7 @@
 package baleen
 
+// Text to tokens and back.
+
 // #include <baleen/baleen.h>
 import "C"
 

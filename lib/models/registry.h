@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "format/checkpoint.h"
 #include "models/model.h"
+#include "models/pack.h"
 #include "ops/device.h"
 
 namespace baleen {
@@ -35,5 +36,8 @@ struct ModelRequest {
 
 // BALEEN_UNSUPPORTED for an architecture that is not among ours.
 Result<Ref<Model>> CreateModel(ModelRequest request);
+
+// Writes the model to a packed file.  REQUIRES: a checkpoint that is not one.
+Status PackModel(ModelRequest request, const PackRequest& pack);
 
 }  // namespace baleen

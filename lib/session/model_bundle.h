@@ -5,6 +5,7 @@
 // use it.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -26,9 +27,14 @@ namespace baleen {
 
 class ModelBundle final : public RefCounted {
  public:
-  // Loads the folder `path`.  `options` has been read and checked by lib/api.
+  // Loads the folder or packed file `path`.  `options` has been read and checked
+  // by lib/api.
   static Result<Ref<ModelBundle>> Load(Ref<Context> context, const char* path,
                                        const baleen_model_options& options);
+  // Writes the folder `path` to the packed file `packed_path`.
+  static Status Pack(Ref<Context> context, const char* path,
+                     const char* packed_path,
+                     const baleen_model_options& options);
   // What loading it and a session would take, without loading weights.
   static Status Plan(Context* context, const char* path,
                      const baleen_model_options& model_options,
@@ -75,8 +81,11 @@ class ModelBundle final : public RefCounted {
                                            const baleen_model_options& options);
   Status LoadText(const ModelFolder& folder);
   Status LoadMetadata(const ModelFolder& folder);
-  Status LoadModel(const ModelFolder& folder,
-                   const baleen_model_options& options);
+  // Takes the tensors out of the folder.
+  Status LoadModel(ModelFolder* folder, const baleen_model_options& options);
+  Status LoadWeights(ModelFolder* folder, const baleen_model_options& options,
+                     LoadProgress* progress,
+                     std::optional<Checkpoint>* checkpoint);
   // Opens the model's device and the CPU, each with the settings that begin
   // with its backend's name.
   Status OpenDevices(const baleen_model_options& options,
@@ -94,6 +103,7 @@ class ModelBundle final : public RefCounted {
   bool shapes_only_ = false;
   uint64_t mapped_bytes_ = 0;  // Of the weights.
   uint64_t copied_bytes_ = 0;
+  uint64_t packed_bytes_ = 0;  // Of the packed file; 0: a folder.
   GenerationDefaults defaults_;
   // Keys and values of config.json, each value's text with a NUL behind.
   Vector<std::pair<String, String>> metadata_;

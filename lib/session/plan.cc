@@ -59,7 +59,7 @@ Status ModelBundle::PlanSession(const baleen_session_options& options,
     // As if the weights were there.
     uint64_t& place =
         context_->files().can_map() ? plan->weights_mapped : plan->weights_host;
-    place += info_.weight_bytes;
+    place += packed_bytes_ != 0 ? packed_bytes_ : info_.weight_bytes;
   }
   plan->session_host =
       need.session_host +

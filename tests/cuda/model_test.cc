@@ -23,10 +23,31 @@ std::vector<baleen_token> Tokens(size_t count) {
   return {ids.begin(), ids.begin() + static_cast<ptrdiff_t>(count)};
 }
 
+// The same device with three experts of each layer on it.  The C interface has
+// room for nothing but globals.
+baleen_host few_experts_host;
+baleen_backend few_experts_backend;
+
+const baleen_backend* FewExpertsEntry(const baleen_host* host) {
+  few_experts_backend = *baleen_cuda_emulated_entry(host);
+  few_experts_backend.device_open = [](const baleen_host* given, uint32_t index,
+                                       baleen_device** device,
+                                       const baleen_device_table** table) {
+    few_experts_host = *given;
+    few_experts_host.setting = [](void*, const char* name) -> const char* {
+      return std::strcmp(name, "cuda.resident_experts") == 0 ? "3" : nullptr;
+    };
+    return baleen_cuda_emulated_entry(given)->device_open(&few_experts_host,
+                                                          index, device, table);
+  };
+  return &few_experts_backend;
+}
+
 class CudaModel {
  public:
-  explicit CudaModel(const std::string& folder)
-      : device_(baleen_cuda_emulated_entry, &memory_, 2) {
+  explicit CudaModel(const std::string& folder,
+                     baleen_backend_entry_fn entry = baleen_cuda_emulated_entry)
+      : device_(entry, &memory_, 2) {
     ModelOptions options;
     options.device = &device_.device();
     model_ = std::make_unique<TestModel>(folder, options);
@@ -121,6 +142,39 @@ TEST(CudaModel, ForksSavesAndLoadsItsState) {
     EXPECT_EQ(
         std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)), 0);
   }
+}
+
+// Where experts lie changes no bit.
+TEST(CudaModel, ReadsExpertsFromHostMemory) {
+  const emulator::Control& control = emulator::TheControl();
+  const std::vector<baleen_token> tokens = Tokens(20);
+  CudaModel all("tiny_v4");
+  const std::vector<float> wanted =
+      Timeline((*all).model(), BALEEN_MODE_FAST).Append(tokens, 10);
+  const uint64_t before = control.hosted;
+  CudaModel few("tiny_v4", FewExpertsEntry);
+  EXPECT_GT(control.hosted, before);
+  const std::vector<float> got =
+      Timeline((*few).model(), BALEEN_MODE_FAST).Append(tokens, 10);
+  EXPECT_EQ(std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)),
+            0);
+}
+
+// A step of one token is recorded once, and then is one launch.
+TEST(CudaModel, RecordsAStepOnceForANumberOfRows) {
+  CudaModel cuda("pocket");
+  Timeline timeline((*cuda).model(), BALEEN_MODE_FAST);
+  timeline.Append(Tokens(3));
+  const emulator::Control& control = emulator::TheControl();
+  const baleen_token next[] = {7};
+  timeline.Append(next);
+  const uint64_t graphs = control.graphs;
+  const uint64_t launches = control.graph_launches;
+  timeline.Append(next);
+  timeline.Append(next);
+  EXPECT_EQ(control.graphs, graphs);
+  // The layers, and the head.
+  EXPECT_EQ(control.graph_launches, launches + 4);
 }
 
 TEST(CudaModel, GivesAllMemoryBack) {

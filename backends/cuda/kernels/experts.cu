@@ -171,10 +171,20 @@ __global__ void __launch_bounds__(kManyThreads, 1)
     return RowOrNone(params.in, there,
                      there ? InputRow(share, share.first + j) : 0);
   };
-  float gates[kManyTokens / 8][4] = {};
-  float ups[kManyTokens / 8][4] = {};
-  MultiplyMany(matrices[0], share.base, tile, row_of, &shared, gates);
-  MultiplyMany(matrices[1], share.base, tile, row_of, &shared, ups);
+  // Both products at once do not fit into registers: the gates wait in shared
+  // memory, each thread's for itself.
+  float* const gates = static_cast<float*>(SharedMemory()) + Thread();
+  float total[kManyTokens / 8][4] = {};
+  MultiplyMany(matrices[0], share.base, tile, row_of, &shared, total);
+#pragma unroll
+  for (int n = 0; n < kManyTokens / 8; ++n) {
+#pragma unroll
+    for (int c = 0; c < 4; ++c) {
+      gates[(n * 4 + c) * kManyThreads] = total[n][c];
+      total[n][c] = 0;
+    }
+  }
+  MultiplyMany(matrices[1], share.base, tile, row_of, &shared, total);
 #pragma unroll
   for (int n = 0; n < kManyTokens / 8; ++n) {
 #pragma unroll
@@ -182,7 +192,8 @@ __global__ void __launch_bounds__(kManyThreads, 1)
       const int i = share.first + n * 8 + Lane() % 4 * 2 + c % 2;
       const int column = tile * kTileRows + Lane() / 4 + c / 2 * 8;
       if (i >= share.end || column >= matrices[0].rows) continue;
-      StoreGated(params, share, i, column, gates[n][c], ups[n][c]);
+      StoreGated(params, share, i, column, gates[(n * 4 + c) * kManyThreads],
+                 total[n][c]);
     }
   }
 }
@@ -314,11 +325,11 @@ ExpertsParams ExpertsOf(const baleen_weight* handle, const void* plan) {
   return params;
 }
 
-// A launch for few rows, or for many; `rows` of the weight's matrices.
+// A launch for few rows, or for many; `shared` is the latter's dynamic memory.
 template <typename Few1, typename Few2, typename Few4, typename Many>
 baleen_status RunExperts(const Queue& queue, ExpertsParams params,
                          const Mixture& mixture, int64_t matrix_rows, Few1 few1,
-                         Few2 few2, Few4 few4, Many many) {
+                         Few2 few2, Few4 few4, Many many, size_t shared) {
   const int64_t rows = RowBound(queue, mixture.rows);
   constexpr int64_t kFewRows = 32;
   const int64_t tiles = TilesOf(matrix_rows);
@@ -335,11 +346,13 @@ baleen_status RunExperts(const Queue& queue, ExpertsParams params,
                   grid, kFewThreads, 0, params);
   }
   params.first_tiles = static_cast<int32_t>((rows + kMoeTile - 1) / kMoeTile);
+  const baleen_status status = AllowShared(*queue.device, many, shared);
+  if (status != BALEEN_OK) return status;
   return Launch(queue, many,
                 Grid((tiles + kManyTiles - 1) / kManyTiles,
                      params.first_tiles +
                          MostMoeTiles(rows, mixture.places, mixture.experts)),
-                kManyThreads, 0, params);
+                kManyThreads, shared, params);
 }
 
 }  // namespace
@@ -384,7 +397,8 @@ baleen_status MoeGateUpRun(const Queue& queue,
   }
   const baleen_status status =
       RunExperts(queue, params, mixture, args.a->size[1], FewGateUpKernel<1>,
-                 FewGateUpKernel<2>, FewGateUpKernel<4>, ManyGateUpKernel);
+                 FewGateUpKernel<2>, FewGateUpKernel<4>, ManyGateUpKernel,
+                 kManyTiles * kTileRows * kManyTokens * sizeof(float));
   if (status != BALEEN_OK || !rounds) return status;
   RoundParams round = {};
   round.limit =
@@ -433,7 +447,7 @@ baleen_status MoeDownRun(const Queue& queue, const baleen_moe_down_args& args) {
   params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
   const baleen_status status =
       RunExperts(queue, params, mixture, args.y->size[1], FewDownKernel<1>,
-                 FewDownKernel<2>, FewDownKernel<4>, ManyDownKernel);
+                 FewDownKernel<2>, FewDownKernel<4>, ManyDownKernel, 0);
   if (status != BALEEN_OK) return status;
   CombineParams combine = {};
   combine.plan = params.plan;

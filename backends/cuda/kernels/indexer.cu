@@ -297,7 +297,7 @@ BALEEN_DEVICE int CountBefore(bool has, int32_t* warps, int* all) {
 }
 
 // A block for each row.
-__global__ void __launch_bounds__(kSelectThreads)
+__global__ void __launch_bounds__(kSelectThreads, 1)
     SelectKernel(SelectParams params) {
   __shared__ SelectShared shared;
   WaitForInputs();

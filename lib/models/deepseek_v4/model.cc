@@ -162,8 +162,10 @@ Status V4Model::PrepareOnce(bool repack, bool* refused) {
       store_, StateStore::Create(machine_.get(), SideOf(BALEEN_OP_QKV_POST),
                                  shapes, meter_));
   BALEEN_ASSIGN_OR_RETURN(
-      prepared_, PreparedWeights::Create(machine_.get(), assignment_, weights_,
-                                         !checkpoint_.has_value(), repack));
+      prepared_,
+      PreparedWeights::Create(
+          machine_.get(), assignment_, weights_, !checkpoint_.has_value(),
+          repack, checkpoint_.has_value() ? checkpoint_->packed() : nullptr));
   rules_ = {this, store_.get(), config_.window, config_.layers,
             PositionBucket(config_.position_limit)};
   PassBuild build;

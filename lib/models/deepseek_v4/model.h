@@ -63,6 +63,9 @@ class V4Model final : public Model, public DraftModel {
   Status RunContexts(baleen_mode mode, const StepPart& part,
                      const uint16_t* means);
   const Machine& machine() const { return *machine_; }
+  // For who packs the weights: where they go, and what they are read from.
+  const Assignment& assignment() const { return assignment_; }
+  const Checkpoint& checkpoint() const { return *checkpoint_; }
   const Config& config() const { return config_; }
   const Weights& weights() const { return weights_; }
 

@@ -99,10 +99,10 @@ cudaError_t cudaFree(void* memory) {
   std::free(memory);
   return cudaSuccess;
 }
-cudaError_t cudaHostAlloc(void** memory, size_t size, unsigned int) {
+cudaError_t cudaHostAlloc(void** memory, size_t size, unsigned int flags) {
   *memory = std::aligned_alloc(256, (size + 255) / 256 * 256);
   if (*memory == nullptr) return cudaErrorMemoryAllocation;
-  TheControl().pinned += size;
+  if ((flags & cudaHostAllocMapped) != 0) TheControl().hosted += size;
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* memory) {

@@ -258,11 +258,26 @@ TEST_F(ArgumentsTest, WhatLaterVersionsFillIsRefusedWithASentence) {
   step.session = session_.get();
   Expect(baleen_session_step_many(&step, 1, &error_), BALEEN_UNSUPPORTED,
          "one session at a time");
-  Expect(baleen_model_pack(context_.get(), PocketPath().c_str(), "x", nullptr,
-                           &error_),
-         BALEEN_UNSUPPORTED, "packed");
   Expect(baleen_session_get_counters(session_.get(), nullptr, nullptr, &error_),
          BALEEN_UNSUPPORTED, "count");
+}
+
+TEST_F(ArgumentsTest, PackingNeedsWeights) {
+  for (const uint32_t flag :
+       {BALEEN_MODEL_TOKENIZER_ONLY, BALEEN_MODEL_SHAPES_ONLY,
+        BALEEN_MODEL_LOCK_MEMORY}) {
+    baleen_model_options options = {};
+    options.struct_size = sizeof options;
+    options.flags = flag;
+    Expect(baleen_model_pack(context_.get(), PocketPath().c_str(), "x",
+                             &options, &error_),
+           BALEEN_INVALID_ARGUMENT, "flags");
+  }
+  Expect(baleen_model_pack(context_.get(), nullptr, "x", nullptr, &error_),
+         BALEEN_INVALID_ARGUMENT, "path");
+  Expect(baleen_model_pack(context_.get(), PocketPath().c_str(), nullptr,
+                           nullptr, &error_),
+         BALEEN_INVALID_ARGUMENT, "packed_path");
 }
 
 TEST_F(ArgumentsTest, GenerationsAreChecked) {
