@@ -10,7 +10,7 @@ namespace {
 // the estimate does not know: another program, a page that is touched first.
 constexpr double kPieceShare = 0.5;
 // A step is begun if this many times its estimate is left.
-constexpr double kStepMargin = 1.5;
+constexpr double kStepMargin = 2;
 constexpr int kWarmUpSteps = 20;
 // Small models talk better if they dare less.
 constexpr float kTemperature = 0.7f;
