@@ -12,8 +12,8 @@ inline dim3 Grid(int64_t x, int64_t y = 1, int64_t z = 1) {
               static_cast<unsigned int>(z));
 }
 
-// A grid of no blocks is nothing to do.  `shared` beyond 48 KB must have been
-// allowed (AllowShared).
+// A grid of no blocks is nothing to do.  `shared` beyond 12 KB must have been
+// allowed (AllowShared), unless the kernel is known to declare little.
 template <typename Params>
 baleen_status Launch(const Queue& queue, void (*kernel)(Params), dim3 grid,
                      int threads, size_t shared, const Params& params) {
@@ -50,7 +50,9 @@ template <typename Params>
 baleen_status AllowShared(const Device& device, void (*kernel)(Params),
                           size_t shared) {
 #if defined(__CUDACC__)
-  constexpr size_t kAlways = 48 << 10;
+  // A block has 48 KB without being asked, of which what a kernel declares is a
+  // part: at most 36 KB.
+  constexpr size_t kAlways = 12 << 10;
   if (shared <= kAlways) return BALEEN_OK;
   return device.Check(
       cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),

@@ -92,6 +92,8 @@ int Run(const Arguments& arguments) {
   const Context context(made);
   const baleen_status loaded = baleen_context_load_backend(
       context.get(), arguments.plugin.c_str(), &error);
+  // UNSUPPORTED is what a plug-in without a device comes to.
+  if (loaded != BALEEN_UNSUPPORTED) Check(loaded, error);
   baleen_device_info info;
   const uint32_t device =
       loaded == BALEEN_OK ? FindDevice(context.get(), &info) : 0;

@@ -68,8 +68,13 @@ void Report(const game::Game& game) {
       frames.EngineQuantile(0.5), frames.EngineQuantile(0.99),
       frames.longest().engine, frames.CountOver(8));
   double reading = 0;
-  for (const game::FrameTime& time : frames.times()) {
+  for (size_t i = 0; i < frames.times().size(); ++i) {
+    const game::FrameTime& time = frames.times()[i];
     if (time.reading) reading = std::max(reading, time.engine);
+    if (time.engine > 8) {
+      std::printf("  frame %zu: %.2f ms%s\n", i, time.engine,
+                  time.reading ? ", reading a prompt" : "");
+    }
   }
   std::printf("longest while a prompt was read: %.2f ms\n", reading);
   std::printf("whole frame, without showing it: longest %.2f ms\n",

@@ -10,7 +10,8 @@ namespace {
 // the estimate does not know: another program, a page that is touched first.
 constexpr double kPieceShare = 0.5;
 // A step is begun if this many times its estimate is left.
-constexpr double kStepMargin = 1.5;
+constexpr double kStepMargin = 2;
+constexpr int kWarmUpSteps = 20;
 // Small models talk better if they dare less.
 constexpr float kTemperature = 0.7f;
 constexpr float kTopP = 0.9f;
@@ -66,6 +67,28 @@ Talker::Talker(const TalkerOptions& options, JobSystem* jobs, Pool* pool)
   Check(baleen_session_create(model, &session_options, &session, &error),
         error);
   session_.reset(session);
+  WarmUp();
+}
+
+void Talker::WarmUp() {
+  budget_.BeginFrame();
+  prompt_.assign(memory_tokens_ / 2, 0);
+  while (read_ < prompt_.size()) ReadPiece();
+  baleen_error error;
+  for (int i = 0; i < kWarmUpSteps; ++i) {
+    baleen_token token = -1;
+    size_t count = 0;
+    const double begin = budget_.now();
+    Check(
+        baleen_session_step(session_.get(), nullptr, &token, 1, &count, &error),
+        error);
+    step_cost_.Add(budget_.now() - begin);
+  }
+  Check(baleen_session_truncate(session_.get(), 0, &error), error);
+  prompt_.clear();
+  read_ = 0;
+  work_tokens_ = 0;
+  state_ = State::kQuiet;
 }
 
 void Talker::Hear(const std::string& text) {

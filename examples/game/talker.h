@@ -88,6 +88,9 @@ class Talker {
     std::vector<baleen_token> tokens;  // Of its own turns.
   };
 
+  // Reads and says something that is forgotten at once: what happens in a
+  // session's first calls only, such as memory being taken, happens here.
+  void WarmUp();
   // Encodes the conversation and finds what of it is to be read.
   void BeginTurn();
   bool ReadPiece();

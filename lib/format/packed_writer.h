@@ -1,5 +1,6 @@
-// The index of a packed model that is being written: entries first, then places,
-// then the bytes (by whoever has them, in any order), and the index last.
+// The index of a packed model that is being written: entries first, then
+// places, then the bytes (by whoever has them, in any order), and the index
+// last.
 #pragma once
 
 #include <cstdint>

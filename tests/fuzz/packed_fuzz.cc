@@ -2,8 +2,8 @@
 //
 // The input is a flag and changes of a file that was packed when the fuzzer
 // began: three bytes of a place and one that is written there.  A fuzzer does
-// not guess checksums, so the flag may ask to mend them.  What opens all the same
-// must be usable: it computes, whatever its numbers are.
+// not guess checksums, so the flag may ask to mend them.  What opens all the
+// same must be usable: it computes, whatever its numbers are.
 #include <unistd.h>
 
 #include <algorithm>

@@ -14,8 +14,8 @@ namespace {
 // V4-Flash takes 27 MB of it, one of V4-Pro 70 MB; the largest part there is
 // (the queries of a layer of V4-Pro) 230 MB, which then is alone.
 constexpr uint64_t kBatchBytes = uint64_t{256} << 20;
-// A matrix without scales is packed by this many rows: 16 MB of V4-Flash's head,
-// and a multiple of any tile.
+// A matrix without scales is packed by this many rows: 16 MB of V4-Flash's
+// head, and a multiple of any tile.
 constexpr int64_t kRowsOfPart = 2048;
 constexpr uint64_t kBufferAlignment = 64;
 // A weight has a matrix for each part of BALEEN_IN_*, or three of an expert.
