@@ -21,7 +21,6 @@ class FrameBudget {
   void BeginFrame() { begin_ = clock_(); }
 
   double spent() const { return clock_() - begin_; }
-  double left() const { return budget_ - spent(); }
   double budget() const { return budget_; }
   double now() const { return clock_(); }
 

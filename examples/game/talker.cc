@@ -6,11 +6,11 @@
 namespace game {
 namespace {
 
-// A piece of a prompt aims at this share of the budget.  The rest is for what
-// the estimate does not know: another program, a page that is touched first.
-constexpr double kPieceShare = 0.5;
-// A step is begun if this many times its estimate is left.
-constexpr double kStepMargin = 2;
+// What is planned for, of the budget.  The rest is for what no estimate knows:
+// another program on the core, or memory that is not in the cache.
+constexpr double kPlannedShare = 0.6;
+// What a piece of a prompt aims at, which is less since each is another size.
+constexpr double kPieceShare = 0.4;
 constexpr int kWarmUpSteps = 20;
 // Small models talk better if they dare less.
 constexpr float kTemperature = 0.7f;
@@ -201,8 +201,8 @@ bool Talker::ReadPiece() {
 bool Talker::Say() {
   // The first step of a frame is always made: a model too slow for the budget
   // talks all the same, and the frame times show it.
-  if (work_tokens_ > 0 &&
-      budget_.left() < kStepMargin * step_cost_.estimate()) {
+  const double planned = kPlannedShare * budget_.budget();
+  if (work_tokens_ > 0 && budget_.spent() + step_cost_.estimate() > planned) {
     return false;
   }
   const double begin = budget_.now();
