@@ -58,7 +58,7 @@ class SavedReader {
  public:
   // `name` is what messages call it.
   SavedReader(SavedInput* input, const char* name, Memory* memory)
-      : input_(input), name_(name), memory_(memory), front_(memory) {}
+      : input_(input), name_(name), front_(memory) {}
 
   // Reads and checks all but the pieces.
   Status ReadFront(const SavedTaker& taker);
@@ -81,7 +81,6 @@ class SavedReader {
 
   SavedInput* input_;
   const char* name_;
-  Memory* memory_;
   SavedHeader header_ = {};
   SavedLayout layout_;
   Vector<unsigned char> front_;
