@@ -38,7 +38,10 @@ function session.fill_options(options)
   return struct, kept
 end
 
-local function put_bias(array, at, bias)
+local function put_bias(array, at, bias, name)
+  if type(bias[1]) ~= "number" or type(bias[2]) ~= "number" then
+    library.refuse("%s must go from tokens to numbers", name)
+  end
   array[at].token, array[at].bias = bias[1], bias[2]
 end
 local set_biases =

@@ -55,13 +55,19 @@ function check.case(name, body)
   end
 end
 
+-- Says how it went; true if all is well.
+function check.finish()
+  print(("%d of %d cases failed"):format(check.failures, check.count))
+  return check.failures == 0 and check.count > 0
+end
+
 -- Ends the script as ctest wants it.  Objects are given back first, so that
 -- leaks are real.
 function check.report()
-  print(("%d of %d cases failed"):format(check.failures, check.count))
+  local fine = check.finish()
   collectgarbage()
   collectgarbage()
-  os.exit(check.failures == 0 and check.count > 0 and 0 or 1, true)
+  os.exit(fine and 0 or 1, true)
 end
 
 return check
