@@ -96,6 +96,7 @@ const baleen_device_table kDeviceTable = {
     .program_run = nullptr,
     .program_destroy = nullptr,
     .queue_rows = nullptr,
+    .expert_place = nullptr,
 };
 
 }  // namespace baleen::cpu

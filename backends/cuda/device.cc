@@ -2,7 +2,6 @@
 #include "cuda/device.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 namespace baleen::cuda {
@@ -32,23 +31,9 @@ baleen_status ReadSwitch(const baleen_host& host, const char* name, bool* out) {
 }  // namespace
 
 baleen_status ReadOptions(const baleen_host& host, Device::Options* options) {
-  baleen_status status = ReadSwitch(host, "cuda.graph", &options->graph);
+  const baleen_status status = ReadSwitch(host, "cuda.graph", &options->graph);
   if (status != BALEEN_OK) return status;
-  status = ReadSwitch(host, "cuda.early_launch", &options->early_launch);
-  if (status != BALEEN_OK) return status;
-  const char* text = Setting(host, "cuda.resident_experts");
-  if (text == nullptr) return BALEEN_OK;
-  char* end = nullptr;
-  const unsigned long value = std::strtoul(text, &end, 10);
-  constexpr unsigned long kMost = 1 << 20;
-  if (end != text && *end == '\0' && text[0] != '-' && value <= kMost) {
-    options->resident_experts = static_cast<uint32_t>(value);
-    return BALEEN_OK;
-  }
-  if (host.fail != nullptr) {
-    host.fail(host.user_data, "cuda.resident_experts must be a number");
-  }
-  return BALEEN_INVALID_ARGUMENT;
+  return ReadSwitch(host, "cuda.early_launch", &options->early_launch);
 }
 
 baleen_status Device::Fail(baleen_status status, const char* format,
@@ -120,6 +105,32 @@ baleen_status Reserve(Queue* queue, uint64_t size) {
   status = device.Check(cudaMalloc(&queue->scratch.data, size),
                         "memory for copies of state");
   if (status == BALEEN_OK) queue->scratch.size = size;
+  return status;
+}
+
+baleen_status NextStaging(Queue* queue, uint64_t size, Staging** out) {
+  const Device& device = *queue->device;
+  Staging& staging = queue->staging[queue->next_staging];
+  queue->next_staging ^= 1;
+  baleen_status status = BALEEN_OK;
+  if (staging.copied == nullptr) {
+    status = device.Check(
+        cudaEventCreateWithFlags(&staging.copied, cudaEventDisableTiming),
+        "making an event");
+  } else {
+    status = device.Check(cudaEventSynchronize(staging.copied),
+                          "waiting for a copy to the device");
+  }
+  if (status == BALEEN_OK && staging.size < size) {
+    static_cast<void>(cudaFreeHost(staging.data));
+    staging.data = nullptr;
+    staging.size = 0;
+    status =
+        device.Check(cudaHostAlloc(&staging.data, size, cudaHostAllocPortable),
+                     "host memory for copies to the device");
+    if (status == BALEEN_OK) staging.size = size;
+  }
+  *out = &staging;
   return status;
 }
 

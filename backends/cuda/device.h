@@ -16,8 +16,6 @@ class Device {
   struct Options {
     bool graph = true;          // cuda.graph
     bool early_launch = false;  // cuda.early_launch
-    // cuda.resident_experts: of each layer, on the device; 0: all.
-    uint32_t resident_experts = 0;
   };
 
   Device(const baleen_host* host, int index, const cudaDeviceProp& facts,
@@ -63,11 +61,21 @@ struct Scratch {
   uint64_t size = 0;
 };
 
+// Pinned host memory that bytes to be copied wait in.
+struct Staging {
+  void* data = nullptr;
+  uint64_t size = 0;
+  cudaEvent_t copied = nullptr;  // What lay there last is on the device.
+};
+
 struct Queue {
   const Device* device;
   cudaStream_t stream;
   cudaEvent_t event;
   Scratch scratch;
+  // Of experts: one is packed while the other is copied.
+  Staging staging[2];
+  uint32_t next_staging;
   // Most rows, and rows with outputs, of what is put in from here on; 0: as
   // many as tensors have room for.  `queue_rows` of the device table.
   uint32_t rows;
@@ -91,6 +99,9 @@ baleen_status ReadOptions(const baleen_host& host, Device::Options* options);
 
 // Makes room of at least `size`, waiting for the queue if it must grow.
 baleen_status Reserve(Queue* queue, uint64_t size);
+
+// The next of the queue's stagings, of at least `size` and free to be written.
+baleen_status NextStaging(Queue* queue, uint64_t size, Staging** staging);
 
 // The functions of devices, in device_table.cu.
 extern const baleen_device_table kDeviceTable;

@@ -51,6 +51,12 @@ void QueueDestroy(baleen_queue* handle) {
   }
   if (queue.event != nullptr) static_cast<void>(cudaEventDestroy(queue.event));
   static_cast<void>(cudaFree(queue.scratch.data));
+  for (const Staging& staging : queue.staging) {
+    static_cast<void>(cudaFreeHost(staging.data));
+    if (staging.copied != nullptr) {
+      static_cast<void>(cudaEventDestroy(staging.copied));
+    }
+  }
   queue.device->DeallocateHost(handle);
 }
 
@@ -61,7 +67,8 @@ baleen_status QueueCreate(baleen_device* handle, baleen_queue** queue) {
   if (memory == nullptr) {
     return device.Fail(BALEEN_OUT_OF_MEMORY, "no memory for a queue");
   }
-  Queue* made = new (memory) Queue{&device, nullptr, nullptr, Scratch(), 0};
+  Queue* made =
+      new (memory) Queue{&device, nullptr, nullptr, Scratch(), {}, 0, 0};
   baleen_status status = device.Check(
       cudaStreamCreateWithFlags(&made->stream, cudaStreamNonBlocking),
       "making a stream");
@@ -179,6 +186,7 @@ const baleen_device_table kDeviceTable = {
     .program_run = ProgramRun,
     .program_destroy = ProgramDestroy,
     .queue_rows = QueueRows,
+    .expert_place = ExpertPlace,
 };
 
 }  // namespace baleen::cuda

@@ -1,8 +1,10 @@
 // Packing: bytes move, and pairs of e2m1; no number changes.
 #include "cuda/weight_pack.h"
 
+#include <algorithm>
 #include <cstring>
 
+#include "cuda/device.h"
 #include "numeric/e8m0.h"
 
 namespace baleen::cuda {
@@ -199,9 +201,9 @@ Matrix MatrixOf(const baleen_tensor& tensor) {
   return matrix;
 }
 
-int64_t PackedBytes(const baleen_weight_source& source, uint32_t i) {
-  const Matrix matrix = MatrixOf(source.tensors[i]);
-  if (source.kind == BALEEN_WEIGHT_TABLE) {
+int64_t PackedBytes(baleen_weight_kind kind, const baleen_tensor& tensor) {
+  const Matrix matrix = MatrixOf(tensor);
+  if (kind == BALEEN_WEIGHT_TABLE) {
     return RoundUp(int64_t{matrix.rows} * matrix.columns * 2, 256);
   }
   return MatrixBytes(matrix.type, matrix.rows, matrix.columns);
@@ -223,6 +225,49 @@ void PackTiles(const baleen_tensor& tensor, int64_t first, int64_t end,
       PackScales(tensor, matrix.type, tile, block, scales + at * scale_bytes);
     }
   }
+}
+
+namespace {
+
+// Tiles that one task packs: 1 MB of a matrix of bf16 with 4096 columns.
+constexpr int64_t kTaskTiles = 8;
+
+struct PackTask {
+  const baleen_tensor* tensor;
+  int64_t tiles;
+  uint8_t* to;
+};
+
+void RunPackTask(void* data, uint32_t index) {
+  const PackTask& task = *static_cast<const PackTask*>(data);
+  const int64_t first = int64_t{index} * kTaskTiles;
+  PackTiles(*task.tensor, first, std::min(first + kTaskTiles, task.tiles),
+            task.to);
+}
+
+}  // namespace
+
+void PackMatrix(const Device& device, baleen_weight_kind kind,
+                const baleen_tensor& tensor, uint8_t* to) {
+  const auto packed_bytes = static_cast<size_t>(PackedBytes(kind, tensor));
+  const Matrix matrix = MatrixOf(tensor);
+  if (kind == BALEEN_WEIGHT_TABLE) {
+    const size_t bytes = static_cast<size_t>(matrix.rows) *
+                         static_cast<size_t>(matrix.columns) * 2;
+    if (bytes != 0) std::memcpy(to, tensor.data, bytes);
+    std::memset(to + bytes, 0, packed_bytes - bytes);
+    return;
+  }
+  PackTask task = {&tensor, TilesOf(matrix.rows), to};
+  const auto used = static_cast<size_t>(
+      DataBytes(matrix.type, matrix.rows, matrix.columns) +
+      task.tiles * BlocksOf(matrix.columns) * BlockScaleBytes(matrix.type));
+  std::memset(to + used, 0, packed_bytes - used);
+  const baleen_workers& workers = *device.host().workers;
+  const int64_t tasks = (task.tiles + kTaskTiles - 1) / kTaskTiles;
+  if (tasks == 0) return;
+  workers.run(workers.user_data, static_cast<uint32_t>(tasks), RunPackTask,
+              &task);
 }
 
 }  // namespace baleen::cuda

@@ -11,47 +11,6 @@
 namespace baleen::cuda {
 namespace {
 
-// Tiles that one task packs: 1 MB of a matrix of bf16 with 4096 columns.
-constexpr int64_t kTaskTiles = 8;
-
-struct PackTask {
-  const baleen_tensor* tensor;
-  int64_t tiles;
-  uint8_t* to;
-};
-
-void RunPackTask(void* data, uint32_t index) {
-  const PackTask& task = *static_cast<const PackTask*>(data);
-  const int64_t first = int64_t{index} * kTaskTiles;
-  PackTiles(*task.tensor, first, std::min(first + kTaskTiles, task.tiles),
-            task.to);
-}
-
-// Matrix `i` of the source to `to`, with all the host's workers.
-void PackMatrix(const Device& device, const baleen_weight_source& source,
-                uint32_t i, uint8_t* to) {
-  const baleen_tensor& tensor = source.tensors[i];
-  const Matrix matrix = MatrixOf(tensor);
-  if (source.kind == BALEEN_WEIGHT_TABLE) {
-    const size_t bytes = static_cast<size_t>(matrix.rows) *
-                         static_cast<size_t>(matrix.columns) * 2;
-    if (bytes != 0) std::memcpy(to, tensor.data, bytes);
-    std::memset(to + bytes, 0,
-                static_cast<size_t>(PackedBytes(source, i)) - bytes);
-    return;
-  }
-  PackTask task = {&tensor, TilesOf(matrix.rows), to};
-  const int64_t used =
-      DataBytes(matrix.type, matrix.rows, matrix.columns) +
-      task.tiles * BlocksOf(matrix.columns) * BlockScaleBytes(matrix.type);
-  std::memset(to + used, 0, static_cast<size_t>(PackedBytes(source, i) - used));
-  const baleen_workers& workers = *device.host().workers;
-  const int64_t tasks = (task.tiles + kTaskTiles - 1) / kTaskTiles;
-  if (tasks == 0) return;
-  workers.run(workers.user_data, static_cast<uint32_t>(tasks), RunPackTask,
-              &task);
-}
-
 // What a weight under construction has; freed unless it is released.
 class Building {
  public:
@@ -59,7 +18,6 @@ class Building {
   ~Building() {
     static_cast<void>(cudaFree(memory));
     static_cast<void>(cudaFree(places));
-    static_cast<void>(cudaFreeHost(host_memory));
     static_cast<void>(cudaFreeHost(staging));
     device_->DeallocateHost(weight);
     if (stream != nullptr) static_cast<void>(cudaStreamDestroy(stream));
@@ -69,7 +27,6 @@ class Building {
 
   void* memory = nullptr;
   void* places = nullptr;
-  void* host_memory = nullptr;
   void* staging = nullptr;
   void* weight = nullptr;
   cudaStream_t stream = nullptr;
@@ -102,34 +59,20 @@ Extent ExtentOf(const baleen_weight_source& source) {
   return extent;
 }
 
-// Experts from this one on lie in host memory; the last, which may be shared,
-// never does.
-uint32_t ResidentExperts(const Device& device,
-                         const baleen_weight_source& source,
-                         const Extent& extent) {
-  const uint32_t setting = device.options().resident_experts;
-  const uint32_t limit =
-      source.resident_limit != 0 ? source.resident_limit : setting;
-  if (limit == 0 || limit >= extent.experts) return extent.experts;
-  return limit;
+bool IsPlaced(const baleen_weight_source& source) {
+  return source.kind == BALEEN_WEIGHT_EXPERTS &&
+         source.resident_limit == BALEEN_RESIDENT_PLACED;
 }
 
 // Copies matrix `i`, from a blob or packed now, to where it belongs.
 baleen_status PlaceMatrix(const Device& device,
                           const baleen_weight_source& source, uint32_t i,
-                          const uint8_t* packed, uint8_t* to, bool to_host,
+                          const uint8_t* packed, uint8_t* to,
                           Building* building) {
   const size_t bytes = static_cast<size_t>(PackedBytes(source, i));
-  if (to_host) {
-    if (packed != nullptr) {
-      std::memcpy(to, packed, bytes);
-    } else {
-      PackMatrix(device, source, i, to);
-    }
-    return BALEEN_OK;
-  }
   if (packed == nullptr) {
-    PackMatrix(device, source, i, static_cast<uint8_t*>(building->staging));
+    PackMatrix(device, source.kind, source.tensors[i],
+               static_cast<uint8_t*>(building->staging));
     packed = static_cast<const uint8_t*>(building->staging);
   }
   const baleen_status status =
@@ -142,20 +85,12 @@ baleen_status PlaceMatrix(const Device& device,
 }
 
 baleen_status TakeMemory(const Device& device, const Extent& extent,
-                         uint32_t resident, bool packs, Building* building) {
-  const uint64_t hosted =
-      static_cast<uint64_t>(extent.routed_expert) *
-      (extent.experts > resident ? extent.experts - resident : 0);
-  const uint64_t own = static_cast<uint64_t>(extent.bytes) - hosted;
+                         bool placed, bool packs, Building* building) {
+  const uint64_t own =
+      static_cast<uint64_t>(placed ? extent.last_expert : extent.bytes);
   // No memory of no bytes.
   baleen_status status = device.Check(
       cudaMalloc(&building->memory, own == 0 ? 1 : own), "memory for a weight");
-  if (status == BALEEN_OK && hosted != 0) {
-    status =
-        device.Check(cudaHostAlloc(&building->host_memory, hosted,
-                                   cudaHostAllocPortable | cudaHostAllocMapped),
-                     "host memory for experts");
-  }
   if (status == BALEEN_OK && packs && extent.largest != 0) {
     status =
         device.Check(cudaHostAlloc(&building->staging,
@@ -181,9 +116,9 @@ baleen_status PlaceMatrices(const Device& device,
   int64_t offset = 0;
   for (uint32_t i = 0; i < source.tensor_count; ++i) {
     uint8_t* const to = static_cast<uint8_t*>(building->memory) + offset;
-    const baleen_status status = PlaceMatrix(
-        device, source, i, blob == nullptr ? nullptr : blob + offset, to, false,
-        building);
+    const baleen_status status =
+        PlaceMatrix(device, source, i,
+                    blob == nullptr ? nullptr : blob + offset, to, building);
     if (status != BALEEN_OK) return status;
     Matrix matrix = MatrixOf(source.tensors[i]);
     matrix.data = to;
@@ -193,11 +128,11 @@ baleen_status PlaceMatrices(const Device& device,
   return BALEEN_OK;
 }
 
+// Those that are placed later are nowhere.
 baleen_status PlaceExperts(const Device& device,
                            const baleen_weight_source& source,
                            const uint8_t* blob, const Extent& extent,
-                           uint32_t resident, Matrix* matrices,
-                           Building* building) {
+                           Matrix* matrices, Building* building) {
   for (uint32_t side = 0; side < 2; ++side) {
     int64_t offset = 0;
     const uint32_t first = side == 0 ? 0 : source.tensor_count - 3;
@@ -213,22 +148,18 @@ baleen_status PlaceExperts(const Device& device,
   if (places == nullptr) {
     return device.Fail(BALEEN_OUT_OF_MEMORY, "no memory for a weight");
   }
-  uint8_t* own = static_cast<uint8_t*>(building->memory);
-  uint8_t* hosted = static_cast<uint8_t*>(building->host_memory);
+  uint8_t* to = static_cast<uint8_t*>(building->memory);
   const uint8_t* packed = blob;
   baleen_status status = BALEEN_OK;
   for (uint32_t e = 0; e < extent.experts && status == BALEEN_OK; ++e) {
-    const bool last = e + 1 == extent.experts;
-    const bool to_host = hosted != nullptr && e + 1 >= resident && !last;
-    uint8_t*& to = to_host ? hosted : own;
-    void* seen = to;
-    if (to_host) {
-      status = device.Check(cudaHostGetDevicePointer(&seen, to, 0),
-                            "the device's address of an expert");
+    if (IsPlaced(source) && e + 1 != extent.experts) {
+      places[e] = nullptr;
+      if (packed != nullptr) packed += extent.routed_expert;
+      continue;
     }
-    places[e] = static_cast<const uint8_t*>(seen);
+    places[e] = to;
     for (uint32_t i = 3 * e; i < 3 * e + 3 && status == BALEEN_OK; ++i) {
-      status = PlaceMatrix(device, source, i, packed, to, to_host, building);
+      status = PlaceMatrix(device, source, i, packed, to, building);
       to += PackedBytes(source, i);
       if (packed != nullptr) packed += PackedBytes(source, i);
     }
@@ -280,7 +211,9 @@ baleen_status WeightPack(baleen_device* handle,
   }
   uint8_t* to = static_cast<uint8_t*>(blob);
   for (uint32_t i = 0; i < (first + count) * per_part; ++i) {
-    if (i >= first * per_part) PackMatrix(device, *source, i, to);
+    if (i >= first * per_part) {
+      PackMatrix(device, source->kind, source->tensors[i], to);
+    }
     to += PackedBytes(*source, i);
   }
   return BALEEN_OK;
@@ -298,34 +231,51 @@ baleen_status WeightOpen(baleen_device* handle,
   const bool experts = source->kind == BALEEN_WEIGHT_EXPERTS;
   const uint32_t count = experts ? 6 : source->tensor_count;
   const Extent extent = ExtentOf(*source);
-  const uint32_t resident = ResidentExperts(device, *source, extent);
+  const bool placed = IsPlaced(*source);
+  if (!placed && source->resident_limit != 0 &&
+      source->resident_limit < extent.experts) {
+    return device.Fail(BALEEN_UNSUPPORTED,
+                       "experts are all on the device, or placed one by one");
+  }
+  const uint64_t kept =
+      placed && blob == nullptr ? source->tensor_count : uint64_t{0};
   Building building(&device);
   building.weight =
-      device.AllocateHost(sizeof(Weight) + uint64_t{count} * sizeof(Matrix));
+      device.AllocateHost(sizeof(Weight) + uint64_t{count} * sizeof(Matrix) +
+                          kept * sizeof(baleen_tensor));
   if (building.weight == nullptr) {
     return device.Fail(BALEEN_OUT_OF_MEMORY, "no memory for a weight");
   }
   baleen_status status =
-      TakeMemory(device, extent, resident, blob == nullptr, &building);
+      TakeMemory(device, extent, placed, blob == nullptr, &building);
   if (status != BALEEN_OK) return status;
   Weight* made = new (building.weight) Weight{};
   Matrix* matrices = reinterpret_cast<Matrix*>(made + 1);
   const uint8_t* packed = static_cast<const uint8_t*>(blob);
-  status = experts
-               ? PlaceExperts(device, *source, packed, extent, resident,
-                              matrices, &building)
-               : PlaceMatrices(device, *source, packed, matrices, &building);
+  status =
+      experts
+          ? PlaceExperts(device, *source, packed, extent, matrices, &building)
+          : PlaceMatrices(device, *source, packed, matrices, &building);
   if (status != BALEEN_OK) return status;
   made->device = handle;
   made->kind = source->kind;
   made->count = count;
   made->experts = extent.experts;
-  made->host_experts = extent.experts - resident;
   made->memory = static_cast<uint8_t*>(building.memory);
-  made->host_memory = static_cast<uint8_t*>(building.host_memory);
   made->places = static_cast<const uint8_t**>(building.places);
+  if (placed) {
+    made->placed_bytes = extent.routed_expert;
+    made->blob = packed;
+  }
+  if (kept != 0) {
+    // The raw tensors stay readable, but not what tells of them.
+    baleen_tensor* const tensors =
+        reinterpret_cast<baleen_tensor*>(matrices + count);
+    std::memcpy(tensors, source->tensors, kept * sizeof(baleen_tensor));
+    made->tensors = tensors;
+  }
   *weight = reinterpret_cast<baleen_weight*>(made);
-  building.memory = building.places = building.host_memory = nullptr;
+  building.memory = building.places = nullptr;
   building.weight = nullptr;
   return BALEEN_OK;
 }
@@ -337,7 +287,6 @@ void WeightClose(baleen_weight* handle) {
   device.Choose();
   static_cast<void>(cudaFree(copy.memory));
   static_cast<void>(cudaFree(copy.places));
-  static_cast<void>(cudaFreeHost(copy.host_memory));
   device.DeallocateHost(handle);
 }
 

@@ -1,5 +1,5 @@
-// Weights of the CUDA backend: packed in device memory, or in host memory that
-// the device reads over the bus, where there is no room.
+// Weights of the CUDA backend: packed in device memory; of experts those that the
+// library places there.
 #pragma once
 
 #include <baleen/backend.h>
@@ -23,13 +23,16 @@ struct Matrix {
 struct Weight {
   baleen_device* device;
   baleen_weight_kind kind;
-  uint32_t count;         // Matrices; of experts, three of each.
-  uint32_t experts;       // Of EXPERTS: all, the shared one too.
-  uint32_t host_experts;  // How many of them lie in host memory.
-  uint8_t* memory;        // On the device.
-  uint8_t* host_memory;   // Pinned; NULL without.
+  uint32_t count;    // Matrices; of experts, three of each.
+  uint32_t experts;  // Of EXPERTS: all, the shared one too.
+  uint8_t* memory;   // On the device.
   // Of EXPERTS: where each expert's matrices begin, in device memory.
   const uint8_t** places;
+  // With BALEEN_RESIDENT_PLACED, bytes of an expert but the last, and what it is
+  // packed from or, packed, copied from; else 0 and NULL.
+  int64_t placed_bytes;
+  const baleen_tensor* tensors;
+  const uint8_t* blob;
   // `count` matrices follow; of EXPERTS six: w1, w3, w2 of the routed experts,
   // then of the last, which may be of another type.
   const Matrix* matrices() const {
@@ -51,5 +54,8 @@ baleen_status WeightOpen(baleen_device* device,
                          const baleen_weight_source* source, const void* blob,
                          baleen_weight** weight);
 void WeightClose(baleen_weight* weight);
+baleen_status ExpertPlace(baleen_queue* queue, baleen_weight* weight,
+                          const int32_t* experts, void* const* memory,
+                          uint32_t count);
 
 }  // namespace baleen::cuda

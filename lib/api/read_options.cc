@@ -7,7 +7,8 @@ namespace {
 // Flags of this version.
 constexpr uint32_t kModelFlags =
     BALEEN_MODEL_TOKENIZER_ONLY | BALEEN_MODEL_SHAPES_ONLY |
-    BALEEN_MODEL_VERIFY | BALEEN_MODEL_LOCK_MEMORY | BALEEN_MODEL_REPACK;
+    BALEEN_MODEL_VERIFY | BALEEN_MODEL_LOCK_MEMORY | BALEEN_MODEL_REPACK |
+    BALEEN_MODEL_FETCH_EXPERTS;
 constexpr uint32_t kSessionFlags =
     BALEEN_SESSION_PRIVATE | BALEEN_SESSION_RESUME;
 
@@ -48,11 +49,6 @@ Status ReadModelOptions(const baleen_model_options* given,
     return InvalidArgument(
         "BALEEN_MODEL_TOKENIZER_ONLY and BALEEN_MODEL_SHAPES_ONLY exclude each "
         "other");
-  }
-  if (options->device_memory_limit != 0) {
-    return Unsupported(
-        "this version of the library does not limit the memory of devices, so "
-        "options.device_memory_limit must be zero");
   }
   BALEEN_RETURN_IF_ERROR(CheckDevices(*options));
   return CheckSettings(*options);

@@ -27,6 +27,10 @@ struct ModelRequest {
   const Device* cpu = nullptr;  // For what `device` lacks; may be the same.
   Memory* memory = nullptr;     // The memory that `cpu` computes in, too.
   const Log* log = nullptr;
+  // Bytes of the device that the model and its sessions may take; 0: any.
+  uint64_t device_memory = 0;
+  // Experts that do not fit are computed on the device nevertheless.
+  bool fetch_experts = false;
   // Counts what sessions keep in the host's memory; may be NULL.
   ByteMeter* state_meter = nullptr;
   // Copy the weights to the device's fast layout; else they are used where

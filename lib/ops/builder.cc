@@ -130,6 +130,14 @@ void ProgramBuilder::NeedWeight(const baleen_weight* weight) {
   }
 }
 
+void ProgramBuilder::AddHostPart(const HostPart& part) {
+  if (!failure_.ok()) return;
+  Program::Instruction instruction;
+  instruction.host = part;
+  program_->instructions_.push_back(instruction);
+  commons_.push_back(nullptr);
+}
+
 void ProgramBuilder::Touch(ProgramTensor* tensor, Side side) {
   const auto now = static_cast<int32_t>(program_->instructions_.size());
   if (!tensor->used[side]) {

@@ -11,6 +11,7 @@
 
 #include <initializer_list>
 #include <new>
+#include <type_traits>
 #include <unordered_map>
 
 #include "ops/assignment.h"
@@ -33,6 +34,7 @@ class ProgramBuilder {
 
   baleen_mode mode() const { return mode_; }
   const Batch& batch() const { return *batch_; }
+  const Machine* machine() const { return machine_; }
   const Status& status() const { return failure_; }
 
   // A tensor that operators of this program write, and then read.
@@ -51,12 +53,14 @@ class ProgramBuilder {
   // What the operator would need.
   template <typename Args>
   baleen_op_needs Query(Args args, int32_t layer) {
+    return QueryOn(assignment_->side(OperatorOf<Args>::kOp), args, layer);
+  }
+  template <typename Args>
+  baleen_op_needs QueryOn(Side side, Args args, int32_t layer) {
     if (!failure_.ok()) return {};
-    const baleen_op op = OperatorOf<Args>::kOp;
-    const Side side = assignment_->side(op);
     FillCommon(side, layer, sizeof args, &args.common);
     VisitOperands(args, Resolver{side});
-    return QueryRecord(op, side, &args);
+    return QueryRecord(OperatorOf<Args>::kOp, side, &args);
   }
 
   // The plan of an operator that makes one: as long as it says.  `args` has all
@@ -91,6 +95,36 @@ class ProgramBuilder {
     AddRecord(op, side, kept, &kept->common, needs);
   }
 
+  // Puts a part of the host's behind the operators before.  The program's
+  // tensors that it uses are named before, for the sides where it does, and
+  // those that it writes; it copies what it wants on the other side.
+  void UseOn(Side side, const Tensor* tensor) {
+    if (failure_.ok()) Use(tensor, side);
+  }
+  void DefineOn(Side side, const Tensor* tensor) {
+    if (failure_.ok()) Define(tensor, side);
+  }
+  void AddHostPart(const HostPart& part);
+  // An object that lives as long as the program, and is not destroyed.
+  template <typename T>
+  T* Keep(const T& object) {
+    static_assert(std::is_trivially_destructible_v<T>);
+    return new (program_->records_.allocate(sizeof(T), alignof(T))) T(object);
+  }
+
+  // Operands of an argument struct, made those of a side.
+  struct Resolver {
+    Side side;
+    void In(const Tensor*& tensor) const {
+      if (tensor != nullptr) tensor += side;
+    }
+    void Out(Tensor*& tensor) const {
+      if (tensor != nullptr) tensor += side;
+    }
+    void InOut(Tensor*& tensor) const { Out(tensor); }
+    void Weight(const baleen_weight*&) const {}
+  };
+
   // Weights may be NULL: for a model of shapes, whose programs are measured and
   // never run.
   void AllowMissingWeights() { missing_weights_ = true; }
@@ -104,18 +138,6 @@ class ProgramBuilder {
   Result<Owned<Program>> Finish(bool measure);
 
  private:
-  // Operands of an argument struct, made those of a side.
-  struct Resolver {
-    Side side;
-    void In(const Tensor*& tensor) const {
-      if (tensor != nullptr) tensor += side;
-    }
-    void Out(Tensor*& tensor) const {
-      if (tensor != nullptr) tensor += side;
-    }
-    void InOut(Tensor*& tensor) const { Out(tensor); }
-    void Weight(const baleen_weight*&) const {}
-  };
   // Copies to the side what the operator reads there.
   struct Bringer {
     ProgramBuilder* builder;

@@ -23,48 +23,69 @@ Program::Program(const Machine* machine, int64_t row_limit)
       recordings_(machine->memory()) {}
 
 Program::~Program() {
-  for (const Recording& one : recordings_) {
-    if (one.program == nullptr) continue;
+  for (const Recording& one : recordings_) Forget(one.pieces);
+}
+
+void Program::Forget(const Vector<Piece>& pieces) const {
+  for (const Piece& piece : pieces) {
+    if (piece.program == nullptr) continue;
     machine_->table(kDevice).program_destroy(machine_->device(kDevice).handle,
-                                             one.program);
+                                             piece.program);
   }
 }
 
-bool Program::IsRecordable() const {
-  const baleen_device_table& table = machine_->table(kDevice);
-  if (table.program_run == nullptr || table.program_destroy == nullptr) {
-    return false;
-  }
-  for (const Instruction& instruction : instructions_) {
-    if (instruction.side != kDevice || instruction.tensor != nullptr) {
-      return false;
-    }
-  }
-  return !instructions_.empty();
+bool Program::IsRecordable(const Instruction& instruction) const {
+  return instruction.side == kDevice && instruction.tensor == nullptr &&
+         instruction.host.run == nullptr;
 }
 
-Status Program::FindRecording(int64_t rows, baleen_program** out) const {
-  *out = nullptr;
-  if (!machine_->split() || rows > kMostRecordedRows ||
-      machine_->table(kDevice).program_create == nullptr) {
-    return Status();
-  }
+Status Program::FindPieces(int64_t rows, std::span<const Piece>* out) const {
   for (const Recording& one : recordings_) {
     if (one.rows != rows) continue;
-    *out = one.program;
+    *out = one.pieces;
+    return Status();
+  }
+  const baleen_device_table& table = machine_->table(kDevice);
+  if (!machine_->split() || rows > kMostRecordedRows ||
+      table.program_create == nullptr || table.program_run == nullptr ||
+      table.program_destroy == nullptr) {
     return Status();
   }
   recordings_.reserve(recordings_.size() + 1);
-  if (IsRecordable()) BALEEN_RETURN_IF_ERROR(Record(out));
-  recordings_.push_back({rows, *out});
+  Vector<Piece> pieces(machine_->memory());
+  pieces.reserve(instructions_.size());
+  if (const Status status = Record(&pieces); !status.ok()) {
+    Forget(pieces);
+    return status;
+  }
+  recordings_.push_back({rows, std::move(pieces)});
+  *out = recordings_.back().pieces;
   return Status();
 }
 
-Status Program::Record(baleen_program** out) const {
+Status Program::Record(Vector<Piece>* pieces) const {
+  size_t first = 0;
+  while (first < instructions_.size()) {
+    const bool records = IsRecordable(instructions_[first]);
+    size_t end = first + 1;
+    while (end < instructions_.size() &&
+           IsRecordable(instructions_[end]) == records) {
+      ++end;
+    }
+    baleen_program* program = nullptr;
+    if (records) BALEEN_RETURN_IF_ERROR(RecordPiece(first, end, &program));
+    pieces->push_back({end, program});
+    first = end;
+  }
+  return Status();
+}
+
+Status Program::RecordPiece(size_t first, size_t end,
+                            baleen_program** out) const {
   Vector<baleen_op_record> records(machine_->memory());
-  records.reserve(instructions_.size());
-  for (const Instruction& instruction : instructions_) {
-    records.push_back(instruction.record);
+  records.reserve(end - first);
+  for (size_t i = first; i < end; ++i) {
+    records.push_back(instructions_[i].record);
   }
   const auto count = static_cast<uint32_t>(records.size());
   const baleen_device_table& table = machine_->table(kDevice);
@@ -96,31 +117,47 @@ Status Program::Run(int64_t rows, const std::atomic<bool>* cancel,
         table.queue_rows(machine_->queue(kDevice), static_cast<uint32_t>(rows)),
         "the number of rows"));
   }
-  baleen_program* recording = nullptr;
-  if (trace == nullptr) {
-    BALEEN_RETURN_IF_ERROR(FindRecording(rows, &recording));
-  }
-  if (recording == nullptr) return RunInstructions(rows, cancel, trace);
-  BALEEN_RETURN_IF_ERROR(machine_->StatusOf(
-      kDevice, table.program_run(machine_->queue(kDevice), recording),
-      "a recorded program"));
-  return machine_->Wait(kDevice);
+  const Piece whole = {instructions_.size(), nullptr};
+  std::span<const Piece> pieces(&whole, 1);
+  if (trace == nullptr) BALEEN_RETURN_IF_ERROR(FindPieces(rows, &pieces));
+  BALEEN_RETURN_IF_ERROR(RunPieces(pieces, rows, cancel, trace));
+  return WaitForAll();
 }
 
-Status Program::RunInstructions(int64_t rows, const std::atomic<bool>* cancel,
-                                Trace* trace) const {
-  for (const Instruction& instruction : instructions_) {
-    if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
-      // Nothing of this run may still be at work when the caller goes on.
-      for (int i = 0; i < machine_->side_count(); ++i) {
-        BALEEN_RETURN_IF_ERROR(machine_->Wait(static_cast<Side>(i)));
-      }
-      return Status::Error(BALEEN_CANCELLED, "the call was cancelled");
-    }
-    BALEEN_RETURN_IF_ERROR(RunOne(instruction, rows, trace));
-  }
+Status Program::WaitForAll() const {
   for (int i = 0; i < machine_->side_count(); ++i) {
     BALEEN_RETURN_IF_ERROR(machine_->Wait(static_cast<Side>(i)));
+  }
+  return Status();
+}
+
+Status Program::CheckCancel(const std::atomic<bool>* cancel) const {
+  if (cancel == nullptr || !cancel->load(std::memory_order_relaxed)) {
+    return Status();
+  }
+  // Nothing of this run may still be at work when the caller goes on.
+  BALEEN_RETURN_IF_ERROR(WaitForAll());
+  return Status::Error(BALEEN_CANCELLED, "the call was cancelled");
+}
+
+Status Program::RunPieces(std::span<const Piece> pieces, int64_t rows,
+                          const std::atomic<bool>* cancel, Trace* trace) const {
+  size_t next = 0;
+  for (const Piece& piece : pieces) {
+    if (piece.program != nullptr) {
+      // One that is the whole program is not looked at: it is soon over.
+      if (next != 0) BALEEN_RETURN_IF_ERROR(CheckCancel(cancel));
+      BALEEN_RETURN_IF_ERROR(
+          machine_->StatusOf(kDevice,
+                             machine_->table(kDevice).program_run(
+                                 machine_->queue(kDevice), piece.program),
+                             "a recorded program"));
+      next = piece.end;
+    }
+    for (; next < piece.end; ++next) {
+      BALEEN_RETURN_IF_ERROR(CheckCancel(cancel));
+      BALEEN_RETURN_IF_ERROR(RunOne(instructions_[next], rows, trace));
+    }
   }
   return Status();
 }
@@ -130,8 +167,12 @@ Status Program::RunOne(const Instruction& instruction, int64_t rows,
   using Clock = std::chrono::steady_clock;
   const auto start = trace == nullptr ? Clock::time_point() : Clock::now();
   const Side side = instruction.side;
-  const bool is_copy = instruction.tensor != nullptr;
-  if (is_copy) {
+  // A host's part is for the most part copies.
+  const bool is_host = instruction.host.run != nullptr;
+  const bool is_copy = instruction.tensor != nullptr || is_host;
+  if (is_host) {
+    BALEEN_RETURN_IF_ERROR(instruction.host.run(instruction.host.self, rows));
+  } else if (is_copy) {
     BALEEN_RETURN_IF_ERROR(CopyTensor(*instruction.tensor, side, rows));
   } else {
     BALEEN_RETURN_IF_ERROR(machine_->StatusOf(

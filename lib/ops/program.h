@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory_resource>
+#include <span>
 
 #include <baleen/backend.h>
 
@@ -29,6 +30,13 @@ struct ProgramTensor {
   bool valid[kSideCount] = {};  // While building: where its bytes are.
   int32_t first[kSideCount] = {};
   int32_t last[kSideCount] = {};
+};
+
+// A part of a program that is no operator: `run` is called where it stands, with
+// the rows of the step.
+struct HostPart {
+  Status (*run)(const void* self, int64_t rows) = nullptr;
+  const void* self = nullptr;
 };
 
 // Not thread-safe.  The machine, weights and state that it names must outlive
@@ -55,29 +63,41 @@ class Program {
  private:
   friend class ProgramBuilder;
 
-  // An operator, or with `tensor` a copy of it to `side` from the other.
+  // An operator, or with `tensor` a copy of it to `side` from the other, or a
+  // host's part.
   struct Instruction {
     Side side = kDevice;
     const ProgramTensor* tensor = nullptr;
+    HostPart host;
     baleen_op_record record = {};
     uint64_t persistent_offset = 0;
     uint64_t persistent_bytes = 0;
   };
 
-  // What the device made of the whole program for a number of rows.
-  struct Recording {
-    int64_t rows;
+  // Instructions up to `end`, from where the piece before ends: what the device
+  // made of them, or NULL where they are to be run one by one.
+  struct Piece {
+    size_t end;
     baleen_program* program;
   };
+  struct Recording {
+    int64_t rows;
+    Vector<Piece> pieces;
+  };
 
-  // Whether the device can run all of it as one.
-  bool IsRecordable() const;
-  // The recording for so many rows, made when it is first asked for; *out is
-  // NULL where operators are to be called one by one.
-  Status FindRecording(int64_t rows, baleen_program** out) const;
-  Status Record(baleen_program** out) const;
-  Status RunInstructions(int64_t rows, const std::atomic<bool>* cancel,
-                         Trace* trace) const;
+  bool IsRecordable(const Instruction& instruction) const;
+  // The pieces for so many rows, recorded when they are first asked for; *out
+  // stays as it is where nothing is to be recorded.
+  Status FindPieces(int64_t rows, std::span<const Piece>* out) const;
+  // Records what can be, each run of the device's own operators as one.
+  Status Record(Vector<Piece>* pieces) const;
+  Status RecordPiece(size_t first, size_t end, baleen_program** out) const;
+  void Forget(const Vector<Piece>& pieces) const;
+  Status RunPieces(std::span<const Piece> pieces, int64_t rows,
+                   const std::atomic<bool>* cancel, Trace* trace) const;
+  // Whether to go on.
+  Status CheckCancel(const std::atomic<bool>* cancel) const;
+  Status WaitForAll() const;
   Status RunOne(const Instruction& instruction, int64_t rows,
                 Trace* trace) const;
   Status CopyTensor(const ProgramTensor& tensor, Side to, int64_t rows) const;

@@ -37,6 +37,21 @@ Result<const Device*> OpenWithSettings(
   return context->OpenDevice(index, own);
 }
 
+// What a model may take of a device; 0: no more is known.
+Result<uint64_t> DeviceMemory(const Context& context, const Device& device,
+                              uint64_t limit) {
+  if (limit != 0 && device.index == 0) {
+    return Unsupported(
+        "the CPU computes in the host's memory, so options.device_memory_limit "
+        "must be zero for it");
+  }
+  if (limit != 0) return limit;
+  baleen_device_info info = {};
+  BALEEN_RETURN_IF_ERROR(context.device_info(device.index, &info));
+  // The driver takes some for each kernel that is loaded.
+  return info.memory_free - info.memory_free / 32;
+}
+
 }  // namespace
 
 ModelBundle::ModelBundle(Ref<Context> context)
@@ -158,6 +173,10 @@ Status ModelBundle::LoadModel(ModelFolder* folder,
   }
   BALEEN_RETURN_IF_ERROR(OpenDevices(options, &request.device));
   request.cpu = cpu_;
+  BALEEN_ASSIGN_OR_RETURN(
+      request.device_memory,
+      DeviceMemory(*context_, *request.device, options.device_memory_limit));
+  request.fetch_experts = (options.flags & BALEEN_MODEL_FETCH_EXPERTS) != 0;
   LoadProgress progress(options.progress, options.progress_user_data);
   if (!shapes_only_) {
     BALEEN_RETURN_IF_ERROR(

@@ -23,32 +23,10 @@ std::vector<baleen_token> Tokens(size_t count) {
   return {ids.begin(), ids.begin() + static_cast<ptrdiff_t>(count)};
 }
 
-// The same device with three experts of each layer on it.  The C interface has
-// room for nothing but globals.
-baleen_host few_experts_host;
-baleen_backend few_experts_backend;
-
-const baleen_backend* FewExpertsEntry(const baleen_host* host) {
-  few_experts_backend = *baleen_cuda_emulated_entry(host);
-  few_experts_backend.device_open = [](const baleen_host* given, uint32_t index,
-                                       baleen_device** device,
-                                       const baleen_device_table** table) {
-    few_experts_host = *given;
-    few_experts_host.setting = [](void*, const char* name) -> const char* {
-      return std::strcmp(name, "cuda.resident_experts") == 0 ? "3" : nullptr;
-    };
-    return baleen_cuda_emulated_entry(given)->device_open(&few_experts_host,
-                                                          index, device, table);
-  };
-  return &few_experts_backend;
-}
-
 class CudaModel {
  public:
-  explicit CudaModel(const std::string& folder,
-                     baleen_backend_entry_fn entry = baleen_cuda_emulated_entry)
-      : device_(entry, &memory_, 2) {
-    ModelOptions options;
+  explicit CudaModel(const std::string& folder, ModelOptions options = {})
+      : device_(baleen_cuda_emulated_entry, &memory_, 2) {
     options.device = &device_.device();
     model_ = std::make_unique<TestModel>(folder, options);
   }
@@ -144,20 +122,48 @@ TEST(CudaModel, ForksSavesAndLoadsItsState) {
   }
 }
 
-// Where experts lie changes no bit.
-TEST(CudaModel, ReadsExpertsFromHostMemory) {
-  const emulator::Control& control = emulator::TheControl();
-  const std::vector<baleen_token> tokens = Tokens(20);
+MemoryNeed NeedOf(TestModel& model) {
+  const Result<MemoryNeed> need =
+      model.model().Need(BALEEN_MODE_FAST, 4096, 256);
+  Expect(need.status());
+  return *need;
+}
+
+// So much less than a model wants that a third of its experts have a place.
+uint64_t LittleMemory(TestModel& model) {
+  const MemoryNeed need = NeedOf(model);
+  const Result<MemoryNeed> more =
+      model.model().Need(BALEEN_MODE_FAST, 32768, 256);
+  Expect(more.status());
+  const uint64_t all =
+      need.weights_device + more->scratch_device + more->session_device;
+  return all - need.weights_by_part[BALEEN_PART_EXPERTS] / 3;
+}
+
+// Where experts are fetched, the place of none changes a bit.
+TEST(CudaModel, HasTheSameBitsWhereverExpertsLie) {
   CudaModel all("tiny_v4");
-  const std::vector<float> wanted =
-      Timeline((*all).model(), BALEEN_MODE_FAST).Append(tokens, 10);
-  const uint64_t before = control.hosted;
-  CudaModel few("tiny_v4", FewExpertsEntry);
-  EXPECT_GT(control.hosted, before);
-  const std::vector<float> got =
-      Timeline((*few).model(), BALEEN_MODE_FAST).Append(tokens, 10);
-  EXPECT_EQ(std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)),
-            0);
+  ModelOptions options;
+  options.device_memory = LittleMemory(*all);
+  options.fetch_experts = true;
+  CudaModel few("tiny_v4", options);
+  const ExpertStore* store = (*few).v4().experts();
+  ASSERT_NE(store, nullptr);
+  EXPECT_GT(store->rules().places, 0);
+  EXPECT_LT(store->rules().places,
+            store->rules().layers * store->rules().experts);
+  for (const baleen_mode mode : {BALEEN_MODE_REFERENCE, BALEEN_MODE_FAST}) {
+    const std::vector<baleen_token> tokens =
+        Tokens(mode == BALEEN_MODE_FAST ? 75 : 12);
+    const std::vector<float> wanted =
+        Timeline((*all).model(), mode).AppendAll(tokens, 70);
+    const std::vector<float> got =
+        Timeline((*few).model(), mode).AppendAll(tokens, 70);
+    ASSERT_EQ(got.size(), wanted.size());
+    EXPECT_EQ(
+        std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)), 0)
+        << "mode " << mode;
+  }
 }
 
 // A step of one token is recorded once, and then is one launch.

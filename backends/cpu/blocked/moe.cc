@@ -65,6 +65,34 @@ void AddTile(const float* values, int64_t count, bool rounds, float* sums) {
   }
 }
 
+// What each resident expert gives, by place in the row's list; `packed_at`: row
+// i of a.
+template <typename PackedAt>
+void StorePlaces(const Queue& queue, const baleen_moe_down_args& args,
+                 const ProductKernels& kernels, Product product,
+                 const MoePlan& plan, const PackedAt& packed_at) {
+  const Weight& weight = *FromHandle(args.weight);
+  const bool rounds = args.common.mode == BALEEN_MODE_REFERENCE;
+  ParallelRanges(
+      queue, args.y->size[2], kTile, [&](int64_t first, int64_t end) {
+        for (int32_t j = 0; j < plan.header->active; ++j) {
+          const int32_t e = plan.active[j];
+          const int64_t start = plan.starts[e];
+          MultiplyTile(
+              kernels, product, ExpertOf(weight, e)[2], first, end - first,
+              plan.starts[e + 1] - start,
+              [&](int64_t i) { return packed_at(start + i); },
+              [&](int64_t i, const float* values) {
+                const MoeEntry& entry = plan.entries[start + i];
+                float* to =
+                    RowOf<float>(*args.y, entry.row, entry.place) + first;
+                std::fill(to, to + end - first, 0.0f);
+                AddTile(values, end - first, rounds, to);
+              });
+        }
+      });
+}
+
 }  // namespace
 
 const char* MoeGateUpTakes(const baleen_moe_gate_up_args& args) {
@@ -91,7 +119,8 @@ baleen_status MoeGateUpWith(const Queue& queue,
   const baleen_tensor& u = *args.u_rounded;
   const ExpertProducts products =
       ProductsOf(kernels, weight, plan.header->experts, 0, args.common.mode);
-  const Matrix* shared = SharedExpert(weight, plan.header->experts);
+  const Matrix* shared =
+      SharedExpert(args.common, weight, plan.header->experts);
   uint8_t* scratch = static_cast<uint8_t*>(args.common.scratch);
   const PackedRows routed_u =
       PackRows(queue, kernels, products.routed, u, rows, scratch);
@@ -137,7 +166,10 @@ void MoeDownScratch(const Device&, const baleen_moe_down_args& args,
                     baleen_op_needs* needs) {
   needs->scratch_bytes =
       PackedBytes(args.a->size[0], args.a->size[1]) +
-      static_cast<uint64_t>(args.y->size[0] * args.y->size[1]) * sizeof(float);
+      (IsPartial(args.common)
+           ? 0
+           : static_cast<uint64_t>(args.y->size[0] * args.y->size[1]) *
+                 sizeof(float));
 }
 
 baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
@@ -151,7 +183,8 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
   const int64_t rows = plan.header->rows;
   const int64_t entries = plan.header->entries;
   const bool rounds = args.common.mode == BALEEN_MODE_REFERENCE;
-  const Matrix* shared = SharedExpert(weight, plan.header->experts);
+  const Matrix* shared =
+      SharedExpert(args.common, weight, plan.header->experts);
   const ExpertProducts products =
       ProductsOf(kernels, weight, plan.header->experts, 2, args.common.mode);
   uint8_t* scratch = static_cast<uint8_t*>(args.common.scratch);
@@ -171,8 +204,13 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
         }
       });
 
-  const int64_t columns = args.y->size[1];
   if (rows == 0) return BALEEN_OK;
+  if (IsPartial(args.common)) {
+    StorePlaces(queue, args, kernels, products.routed, plan,
+                [&](int64_t i) { return scratch + i * stride; });
+    return BALEEN_OK;
+  }
+  const int64_t columns = args.y->size[1];
   ParallelRanges(queue, columns, kTile, [&](int64_t first, int64_t end) {
     const int64_t count = end - first;
     const auto sum_of = [&](int64_t row) {

@@ -16,6 +16,22 @@ float Product(const baleen_moe_down_args& args, const Matrix& w2, int64_t n,
                                                    : product;
 }
 
+// What each resident expert gives, by place in the row's list.
+void StorePlaces(const Queue& queue, const baleen_moe_down_args& args,
+                 const MoePlan& plan) {
+  const Weight& weight = *FromHandle(args.weight);
+  ParallelFor(queue, args.y->size[2], [&](int64_t n) {
+    for (int32_t j = 0; j < plan.header->active; ++j) {
+      const int32_t e = plan.active[j];
+      for (int32_t i = plan.starts[e]; i < plan.starts[e + 1]; ++i) {
+        const MoeEntry& entry = plan.entries[i];
+        RowOf<float>(*args.y, entry.row, entry.place)[n] =
+            Product(args, ExpertOf(weight, e)[2], n, i);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 const char* MoeDownRefusal(const baleen_moe_down_args& args) {
@@ -23,15 +39,14 @@ const char* MoeDownRefusal(const baleen_moe_down_args& args) {
     return "a is not of this device's format";
   }
   if (args.plan == nullptr) return "there is no plan";
-  if (!IsType(args.y, BALEEN_TYPE_BF16) || !IsRows(args.y, 2)) {
-    return "y is not bf16 [T, D]; this device has no parts of it";
-  }
+  const char* reason = SumRefusal(args);
+  if (reason != nullptr) return reason;
   if (args.others != nullptr &&
       (!IsType(args.others, BALEEN_TYPE_F32) || !IsRows(args.others, 3) ||
-       args.others->size[2] != args.y->size[1])) {
+       args.others->size[2] != args.y->size[args.y->rank - 1])) {
     return "others are not f32 [T, A, D]";
   }
-  const char* reason = KindRefusal(args.weight, BALEEN_WEIGHT_EXPERTS);
+  reason = KindRefusal(args.weight, BALEEN_WEIGHT_EXPERTS);
   if (reason != nullptr) return reason;
   return ProductRefusal(args.weight, 2, *args.a, args.y);
 }
@@ -44,6 +59,10 @@ baleen_status MoeDownReference(const Queue& queue,
                               "moe_down: the plan is of other experts");
   }
   const MoePlan plan(*args.plan);
+  if (IsPartial(args.common)) {
+    StorePlaces(queue, args, plan);
+    return BALEEN_OK;
+  }
   const Matrix* shared = SharedExpert(weight, plan.header->experts);
   // A column of y after the other: its sums over the experts stay apart.
   ParallelFor(queue, args.y->size[1], [&](int64_t n) {

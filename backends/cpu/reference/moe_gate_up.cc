@@ -69,7 +69,8 @@ baleen_status MoeGateUpReference(const Queue& queue,
              first, tile_size(first));
     });
   }
-  const Matrix* shared = SharedExpert(weight, plan.header->experts);
+  const Matrix* shared =
+      SharedExpert(args.common, weight, plan.header->experts);
   if (shared == nullptr) return BALEEN_OK;
   ParallelFor(queue, plan.header->rows * tiles, [&](int64_t task) {
     const int64_t row = task / tiles;

@@ -30,6 +30,7 @@ struct ExpertsParams {
   float limit;
   float shared_limit;
   bool reference;
+  bool partial;  // BALEEN_MOE_PARTIAL
 };
 
 // What a block of threads works on: rows [first, end) of an expert.
@@ -200,6 +201,12 @@ __global__ void __launch_bounds__(kManyThreads, 1)
 
 BALEEN_DEVICE void StoreGiven(const ExpertsParams& params, const Share& share,
                               int i, int n, float value) {
+  if (params.partial) {
+    const MoeEntry& entry = share.plan.entries[i];
+    RowOf<float>(params.out, entry.row, entry.place)[n] =
+        RoundIf(params.reference, value);
+    return;
+  }
   RowOf<float>(params.out, EntryRow(share, i))[n] =
       RoundIf(params.reference, value);
 }
@@ -312,7 +319,12 @@ Mixture MixtureOf(const baleen_weight* weight, int64_t rows, int64_t entries) {
   return {rows, entries / rows - 1, int64_t{FromHandle(weight)->experts}};
 }
 
-ExpertsParams ExpertsOf(const baleen_weight* handle, const void* plan) {
+bool IsPartial(const baleen_op_common& common) {
+  return (common.flags & BALEEN_MOE_PARTIAL) != 0;
+}
+
+ExpertsParams ExpertsOf(const baleen_op_common& common,
+                        const baleen_weight* handle, const void* plan) {
   const Weight& weight = *FromHandle(handle);
   ExpertsParams params = {};
   params.plan = plan;
@@ -322,6 +334,8 @@ ExpertsParams ExpertsOf(const baleen_weight* handle, const void* plan) {
     params.shared[i] = weight.matrices()[3 + i];
   }
   params.experts = static_cast<int32_t>(weight.experts);
+  params.reference = common.mode == BALEEN_MODE_REFERENCE;
+  params.partial = IsPartial(common);
   return params;
 }
 
@@ -334,7 +348,7 @@ baleen_status RunExperts(const Queue& queue, ExpertsParams params,
   constexpr int64_t kFewRows = 32;
   const int64_t tiles = TilesOf(matrix_rows);
   if (rows <= kFewRows) {
-    params.first_tiles = 1;
+    params.first_tiles = params.partial ? 0 : 1;
     const int64_t most = rows * mixture.places;
     const dim3 grid =
         Grid(tiles, params.first_tiles +
@@ -345,7 +359,9 @@ baleen_status RunExperts(const Queue& queue, ExpertsParams params,
                                : few4,
                   grid, kFewThreads, 0, params);
   }
-  params.first_tiles = static_cast<int32_t>((rows + kMoeTile - 1) / kMoeTile);
+  params.first_tiles =
+      params.partial ? 0
+                     : static_cast<int32_t>((rows + kMoeTile - 1) / kMoeTile);
   const baleen_status status = AllowShared(*queue.device, many, shared);
   if (status != BALEEN_OK) return status;
   return Launch(queue, many,
@@ -383,12 +399,11 @@ baleen_status MoeGateUpRun(const Queue& queue,
   const int64_t rows = args.u_rounded->size[0];
   if (rows == 0) return BALEEN_OK;
   const Mixture mixture = MixtureOf(args.weight, rows, args.a->size[0]);
-  ExpertsParams params = ExpertsOf(args.weight, args.plan->data);
+  ExpertsParams params = ExpertsOf(args.common, args.weight, args.plan->data);
   params.in = ViewOf(args.u_rounded);
   params.out = ViewOf(args.a);
   params.limit = args.limit;
   params.shared_limit = args.shared_limit;
-  params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
   const bool rounds = args.a->type != BALEEN_TYPE_BF16;
   if (rounds) {
     params.out.data = static_cast<uint8_t*>(args.common.scratch);
@@ -414,12 +429,16 @@ const char* MoeDownRefusal(const baleen_moe_down_args& args) {
     return "a is not of this device's format";
   }
   if (args.plan == nullptr) return "there is no plan";
-  if (!IsType(args.y, BALEEN_TYPE_BF16) || !IsRows(args.y, 2)) {
+  if (IsPartial(args.common)) {
+    if (!IsType(args.y, BALEEN_TYPE_F32) || !IsRows(args.y, 3)) {
+      return "y is not f32 [T, A, D]";
+    }
+  } else if (!IsType(args.y, BALEEN_TYPE_BF16) || !IsRows(args.y, 2)) {
     return "y is not bf16 [T, D]; this device has no parts of it";
   }
   if (args.others != nullptr &&
       (!IsType(args.others, BALEEN_TYPE_F32) || !IsRows(args.others, 3) ||
-       args.others->size[2] != args.y->size[1])) {
+       args.others->size[2] != args.y->size[args.y->rank - 1])) {
     return "others are not f32 [T, A, D]";
   }
   const char* reason = KindRefusal(args.weight, BALEEN_WEIGHT_EXPERTS);
@@ -429,6 +448,7 @@ const char* MoeDownRefusal(const baleen_moe_down_args& args) {
 
 void MoeDownNeeds(const Device&, const baleen_moe_down_args& args,
                   baleen_op_needs* needs) {
+  if (IsPartial(args.common)) return;
   needs->launches = 2;
   needs->scratch_bytes =
       static_cast<uint64_t>(args.a->size[0] * args.y->size[1]) * sizeof(float);
@@ -438,17 +458,20 @@ baleen_status MoeDownRun(const Queue& queue, const baleen_moe_down_args& args) {
   const int64_t rows = args.y->size[0];
   if (rows == 0) return BALEEN_OK;
   const Mixture mixture = MixtureOf(args.weight, rows, args.a->size[0]);
-  ExpertsParams params = ExpertsOf(args.weight, args.plan->data);
+  ExpertsParams params = ExpertsOf(args.common, args.weight, args.plan->data);
   params.in = ViewOf(args.a);
-  params.out = {};
-  params.out.data = static_cast<uint8_t*>(args.common.scratch);
-  params.out.stride0 = args.y->size[1];
-  params.out.type = BALEEN_TYPE_F32;
-  params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
-  const baleen_status status =
-      RunExperts(queue, params, mixture, args.y->size[1], FewDownKernel<1>,
-                 FewDownKernel<2>, FewDownKernel<4>, ManyDownKernel, 0);
-  if (status != BALEEN_OK) return status;
+  if (params.partial) {
+    params.out = ViewOf(args.y);
+  } else {
+    params.out = {};
+    params.out.data = static_cast<uint8_t*>(args.common.scratch);
+    params.out.stride0 = args.y->size[1];
+    params.out.type = BALEEN_TYPE_F32;
+  }
+  const baleen_status status = RunExperts(
+      queue, params, mixture, args.y->size[args.y->rank - 1], FewDownKernel<1>,
+      FewDownKernel<2>, FewDownKernel<4>, ManyDownKernel, 0);
+  if (status != BALEEN_OK || params.partial) return status;
   CombineParams combine = {};
   combine.plan = params.plan;
   combine.given = params.out;

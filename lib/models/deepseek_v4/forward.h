@@ -12,6 +12,7 @@
 #include "models/deepseek_v4/prepared.h"
 #include "models/deepseek_v4/rope.h"
 #include "ops/builder.h"
+#include "ops/expert_store.h"
 
 namespace baleen::deepseek_v4 {
 
@@ -30,6 +31,7 @@ struct Forward {
   const PreparedWeights* weights = nullptr;
   const StateStore* states = nullptr;
   const RopeTables* rope = nullptr;
+  ExpertStore* experts = nullptr;  // NULL: all are where they are computed.
 
   int64_t rows = 0;       // T
   int64_t positions = 0;  // No position reaches it.

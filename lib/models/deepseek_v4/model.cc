@@ -77,6 +77,8 @@ V4Model::V4Model(ModelRequest&& request, Config config, Weights weights,
       machine_(std::move(machine)),
       assignment_(*machine_),
       kinds_(request.memory),
+      device_memory_(request.device_memory),
+      fetch_experts_(request.fetch_experts),
       meter_(request.state_meter != nullptr ? request.state_meter
                                             : &own_meter_),
       rope_(config_, machine_.get()) {}
@@ -147,8 +149,7 @@ Status V4Model::Prepare(bool repack) {
   return status;
 }
 
-Status V4Model::PrepareOnce(bool repack, bool* refused) {
-  const Vector<baleen_state_shape> shapes = StateShapes();
+void V4Model::FindKinds(const Vector<baleen_state_shape>& shapes) {
   kinds_.clear();
   for (const baleen_state_shape& shape : shapes) {
     const auto same = [&](const baleen_state_shape& kind) {
@@ -158,20 +159,33 @@ Status V4Model::PrepareOnce(bool repack, bool* refused) {
       kinds_.push_back(shape);
     }
   }
+}
+
+Status V4Model::PrepareOnce(bool repack, bool* refused) {
+  const Vector<baleen_state_shape> shapes = StateShapes();
+  FindKinds(shapes);
   BALEEN_ASSIGN_OR_RETURN(
       store_, StateStore::Create(machine_.get(), SideOf(BALEEN_OP_QKV_POST),
                                  shapes, meter_));
-  BALEEN_ASSIGN_OR_RETURN(
-      prepared_,
-      PreparedWeights::Create(
-          machine_.get(), assignment_, weights_, !checkpoint_.has_value(),
-          repack, checkpoint_.has_value() ? checkpoint_->packed() : nullptr));
   rules_ = {this, store_.get(), config_.window, config_.layers,
             PositionBucket(config_.position_limit)};
+  PreparedOptions options;
+  options.shapes_only = !checkpoint_.has_value();
+  options.repack = repack;
+  options.packed = checkpoint_.has_value() ? checkpoint_->packed() : nullptr;
+  BALEEN_RETURN_IF_ERROR(PlaceWeights(&options, refused));
+  BALEEN_ASSIGN_OR_RETURN(
+      prepared_,
+      PreparedWeights::Create(machine_.get(), assignment_, weights_, options));
   PassBuild build;
   build.assignment = &assignment_;
   build.refused = refused;
   build.measure = true;
+  BALEEN_RETURN_IF_ERROR(MeasurePasses(build));
+  return experts_ != nullptr && !options.shapes_only ? OpenExperts() : Status();
+}
+
+Status V4Model::MeasurePasses(const PassBuild& build) const {
   for (const baleen_mode mode : {BALEEN_MODE_FAST, BALEEN_MODE_REFERENCE}) {
     const PassShape shape = ShapeFor(mode, kRowLimit, kFirstBucket);
     const PassParts parts = Parts();
@@ -193,9 +207,19 @@ void V4Model::LogPlaces(const Log& log) const {
   if (!machine_->split()) return;
   for (baleen_op op = 0; op < BALEEN_OP_COUNT; ++op) {
     if (SideOf(op) == kDevice) continue;
-    log.Write(BALEEN_LOG_INFO, "%s runs on the CPU, since device %s lacks it",
+    log.Write(BALEEN_LOG_INFO,
+              "%s runs on the CPU, since device %s lacks it or has no room",
               OperatorName(op), machine_->device(kDevice).backend);
   }
+  if (experts_ == nullptr) return;
+  const ExpertRules& rules = experts_->rules();
+  log.Write(BALEEN_LOG_INFO,
+            "%d of %d experts have a place on device %s; the others are %s",
+            rules.places, rules.layers * rules.experts,
+            machine_->device(kDevice).backend,
+            rules.computes ? "computed by the CPU, or brought there by the "
+                             "rows of a prompt"
+                           : "brought there");
 }
 
 PassParts V4Model::Parts() const {
@@ -206,6 +230,7 @@ PassParts V4Model::Parts() const {
   parts.states = store_.get();
   parts.rope = &rope_;
   parts.kinds = &kinds_;
+  parts.experts = experts_.get();
   parts.shapes_only = !checkpoint_.has_value();
   return parts;
 }
@@ -237,6 +262,14 @@ Result<StatePointer> V4Model::CreateState() {
   return State::Create(&rules_, memory_);
 }
 
+uint64_t V4Model::SessionBytes(Side side, int64_t positions) const {
+  const int64_t pages = (positions + SessionState::kPagePositions - 1) /
+                        SessionState::kPagePositions;
+  // Beyond what the pools have when they are empty.
+  return store_->slots().Bytes(side, 1) - store_->slots().Bytes(side, 0) +
+         store_->pages().Bytes(side, pages) - store_->pages().Bytes(side, 0);
+}
+
 Result<MemoryNeed> V4Model::Need(baleen_mode mode, int64_t capacity,
                                  int64_t rows) const {
   MemoryNeed need;
@@ -261,21 +294,18 @@ Result<MemoryNeed> V4Model::Need(baleen_mode mode, int64_t capacity,
     return pass->bytes(side) + head->bytes(side) +
            rope_.Bytes(side, shape.positions);
   };
-  const auto session = [&](Side side) {
-    const int64_t pages = (capacity + SessionState::kPagePositions - 1) /
-                          SessionState::kPagePositions;
-    // Beyond what the pools have when they are empty.
-    return store_->slots().Bytes(side, 1) - store_->slots().Bytes(side, 0) +
-           store_->pages().Bytes(side, pages) - store_->pages().Bytes(side, 0);
-  };
   const Side host = machine_->cpu_side();
   need.scratch_host = counting.bytes() + scratch(host);
-  need.session_host = State::ObjectBytes(capacity) + session(host);
+  need.session_host =
+      State::ObjectBytes(capacity) + SessionBytes(host, capacity);
   need.weights_host = prepared_->bytes(host);
   if (machine_->split()) {
     need.scratch_device = scratch(kDevice);
-    need.session_device = session(kDevice);
+    need.session_device = SessionBytes(kDevice, capacity);
     need.weights_device = prepared_->bytes(kDevice);
+    if (experts_ != nullptr) {
+      need.weights_device += ExpertStore::BytesOf(experts_->rules());
+    }
   }
   std::copy(std::begin(weights_.bytes_by_part),
             std::end(weights_.bytes_by_part), std::begin(need.weights_by_part));

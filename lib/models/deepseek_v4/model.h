@@ -17,6 +17,7 @@
 #include "models/drafter.h"
 #include "models/model.h"
 #include "models/registry.h"
+#include "ops/expert_store.h"
 
 namespace baleen::deepseek_v4 {
 
@@ -63,6 +64,8 @@ class V4Model final : public Model, public DraftModel {
   Status RunContexts(baleen_mode mode, const StepPart& part,
                      const uint16_t* means);
   const Machine& machine() const { return *machine_; }
+  // NULL where all experts are where they are computed.
+  ExpertStore* experts() const { return experts_.get(); }
   // For who packs the weights: where they go, and what they are read from.
   const Assignment& assignment() const { return assignment_; }
   const Checkpoint& checkpoint() const { return *checkpoint_; }
@@ -75,6 +78,14 @@ class V4Model final : public Model, public DraftModel {
   // model.cc
   Status Prepare(bool repack);
   Status PrepareOnce(bool repack, bool* refused);
+  void FindKinds(const Vector<baleen_state_shape>& shapes);
+  Status MeasurePasses(const PassBuild& build) const;
+  // Decides what lies on the device, and makes experts_ if not all does.
+  Status PlaceWeights(PreparedOptions* options, bool* refused);
+  // Of the device, at work, with one session.
+  Result<uint64_t> WorkingBytes(const PassBuild& build) const;
+  Status OpenExperts();
+  uint64_t SessionBytes(Side side, int64_t positions) const;
   Vector<baleen_state_shape> StateShapes() const;
   // Which operators the CPU runs for the device.
   void LogPlaces(const Log& log) const;
@@ -116,7 +127,10 @@ class V4Model final : public Model, public DraftModel {
   Owned<Machine> machine_;
   Assignment assignment_;
   Vector<baleen_state_shape> kinds_;
+  uint64_t device_memory_;
+  bool fetch_experts_;
   Owned<PreparedWeights> prepared_;
+  Owned<ExpertStore> experts_;  // NULL: all are where they are computed.
   ByteMeter own_meter_;
   ByteMeter* meter_;
   Owned<StateStore> store_;

@@ -1,6 +1,7 @@
 #include "models/deepseek_v4/moe.h"
 
 #include "models/deepseek_v4/hyper.h"
+#include "ops/missing_experts.h"
 
 namespace baleen::deepseek_v4 {
 namespace {
@@ -37,11 +38,30 @@ Tensor* PlanExperts(Forward& forward, const PreparedLayer& layer,
   baleen_moe_plan_args args = {};
   args.experts = routes.experts;
   args.weights = routes.weights;
+  if (layer.placed >= 0)
+    args.resident = forward.experts->resident(layer.placed);
   args.visited =
       forward.Make(MakeTensor(BALEEN_TYPE_I32, {forward.config->experts}));
   args.plan = forward.Make(forward.ops->PlanShape(args, layer.index));
   forward.ops->Add(args, layer.index);
   return args.plan;
+}
+
+// What finds and brings experts that have no place on the device, or NULL.
+MissingExperts* FindMissing(Forward& forward, const PreparedLayer& layer,
+                            const Routes& routes, Tensor* u_rounded) {
+  if (layer.placed < 0) return nullptr;
+  MixtureOperands operands;
+  operands.u_rounded = u_rounded;
+  operands.experts = routes.experts;
+  operands.weights = routes.weights;
+  operands.hidden = forward.config->hidden;
+  operands.inner = forward.config->expert_inner;
+  operands.limit = forward.config->swiglu_limit;
+  MissingExperts* missing = forward.ops->Keep(
+      MissingExperts(forward.experts, layer.placed, layer.index, operands));
+  missing->WriteBegin(forward.ops);
+  return missing;
 }
 
 }  // namespace
@@ -52,6 +72,8 @@ void MoeHalf(Forward& forward, const PreparedLayer& layer) {
       BeginHalf(forward, layer.moe_hyper, layer.moe_norm, layer.index);
   const Routes routes = Route(forward, layer, input.u);
   Tensor* plan = PlanExperts(forward, layer, routes);
+  MissingExperts* missing =
+      FindMissing(forward, layer, routes, input.u_rounded);
 
   // The shared expert is one more that every row visits.
   const int64_t places = forward.rows * (config.experts_per_token + 1);
@@ -69,6 +91,7 @@ void MoeHalf(Forward& forward, const PreparedLayer& layer) {
   baleen_moe_down_args down = {};
   down.a = up.a;
   down.plan = plan;
+  if (missing != nullptr) down.others = missing->WriteEnd(forward.ops);
   down.weight = layer.experts;
   down.y =
       forward.Make(MakeTensor(BALEEN_TYPE_BF16, {forward.rows, config.hidden}));

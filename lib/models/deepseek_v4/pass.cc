@@ -33,6 +33,7 @@ Status PassWriter::Begin() {
   forward_.weights = parts_.weights;
   forward_.states = parts_.states;
   forward_.rope = parts_.rope;
+  forward_.experts = parts_.experts;
   return Status();
 }
 

@@ -23,6 +23,7 @@ struct PassParts {
   const StateStore* states = nullptr;
   const RopeTables* rope = nullptr;
   const Vector<baleen_state_shape>* kinds = nullptr;
+  ExpertStore* experts = nullptr;  // See Forward.
   bool shapes_only = false;
 };
 

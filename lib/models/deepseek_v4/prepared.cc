@@ -1,18 +1,18 @@
 #include "models/deepseek_v4/prepared.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace baleen::deepseek_v4 {
 
 PreparedWeights::PreparedWeights(const Machine* machine,
-                                 const Assignment& assignment, bool shapes_only,
-                                 bool repack)
+                                 const Assignment& assignment,
+                                 const PreparedOptions& options)
     : layers(machine->memory()),
       dspark(machine->memory()),
       machine_(machine),
       assignment_(assignment),
-      shapes_only_(shapes_only),
-      repack_(repack),
+      options_(options),
       opened_(machine->memory()),
       homes_(machine->memory()),
       uploads_(machine->memory()) {}
@@ -25,11 +25,10 @@ PreparedWeights::~PreparedWeights() {
 
 Result<Owned<PreparedWeights>> PreparedWeights::Create(
     const Machine* machine, const Assignment& assignment,
-    const Weights& weights, bool shapes_only, bool repack,
-    const PackedFile* packed) {
+    const Weights& weights, const PreparedOptions& options) {
+  const PackedFile* packed = options.packed;
   Owned<PreparedWeights> prepared = MakeOwned<PreparedWeights>(
-      machine->memory(), machine, assignment, shapes_only, repack);
-  prepared->packed_ = packed;
+      machine->memory(), machine, assignment, options);
   BALEEN_RETURN_IF_ERROR(prepared->PrepareAll(weights));
   if (packed != nullptr && prepared->next_packed_ != packed->weights().size()) {
     return Corrupt("%s has %zu weights, %zu more than its model",
@@ -42,7 +41,7 @@ Result<Owned<PreparedWeights>> PreparedWeights::Create(
 Status PreparedWeights::List(const Machine* machine,
                              const Assignment& assignment,
                              const Weights& weights, WeightList* list) {
-  PreparedWeights prepared(machine, assignment, false, false);
+  PreparedWeights prepared(machine, assignment, PreparedOptions());
   prepared.list_ = list;
   return prepared.PrepareAll(weights);
 }
@@ -56,19 +55,27 @@ Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
         {side, kind, Vector<Tensor>(tensors, machine_->memory())});
     return Status();
   }
-  if (shapes_only_ && !repack_) return Status();
   baleen_weight_source source = {};
   source.struct_size = sizeof source;
   source.kind = kind;
   source.tensors = tensors.data();
   source.tensor_count = static_cast<uint32_t>(tensors.size());
+  return OpenOn(side, source, out);
+}
+
+Status PreparedWeights::OpenOn(Side side, const baleen_weight_source& source,
+                               const baleen_weight** out) {
+  if (machine_->split() && side == kDevice) {
+    BALEEN_RETURN_IF_ERROR(CountDevice(source));
+  }
+  if (options_.shapes_only && !options_.repack) return Status();
   Opened one = {side, nullptr, Block()};
   const void* blob = nullptr;
-  if (packed_ != nullptr) {
+  if (options_.packed != nullptr) {
     BALEEN_RETURN_IF_ERROR(FindPacked(side, source, &blob));
-  } else if (repack_) {
+  } else if (options_.repack) {
     BALEEN_RETURN_IF_ERROR(Repack(side, source, &one.blob));
-    if (shapes_only_) return Status();
+    if (options_.shapes_only) return Status();
     blob = one.blob.data();
   }
   opened_.reserve(opened_.size() + 1);
@@ -82,17 +89,44 @@ Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
   return Status();
 }
 
+Status PreparedWeights::CountDevice(const baleen_weight_source& source) {
+  const Device& device = machine_->device(kDevice);
+  // A device that has weights of its own says how large they are.
+  if (device.table->weight_size == nullptr) return Status();
+  const auto size_of = [&](uint32_t count, uint64_t* bytes) {
+    baleen_weight_source part = source;
+    part.tensor_count = count;
+    return machine_->StatusOf(
+        kDevice, device.table->weight_size(device.handle, &part, bytes),
+        "the size of a weight");
+  };
+  uint64_t all = 0;
+  uint64_t routed = 0;
+  BALEEN_RETURN_IF_ERROR(size_of(source.tensor_count, &all));
+  if (source.kind == BALEEN_WEIGHT_EXPERTS && source.tensor_count > 3) {
+    // The shared expert is the last.
+    uint64_t one = 0;
+    BALEEN_RETURN_IF_ERROR(size_of(source.tensor_count - 3, &routed));
+    BALEEN_RETURN_IF_ERROR(size_of(3, &one));
+    device_bytes_.largest_expert = std::max(device_bytes_.largest_expert, one);
+  }
+  device_bytes_.all += all;
+  device_bytes_.experts += routed;
+  bytes_[kDevice] += options_.placed ? all - routed : all;
+  return Status();
+}
+
 Status PreparedWeights::FindPacked(Side side,
                                    const baleen_weight_source& source,
                                    const void** blob) {
-  const std::span<const PackedWeight> weights = packed_->weights();
+  const std::span<const PackedWeight> weights = options_.packed->weights();
   if (next_packed_ == weights.size()) {
-    return Corrupt("%s has %zu weights, fewer than its model", packed_->path(),
-                   weights.size());
+    return Corrupt("%s has %zu weights, fewer than its model",
+                   options_.packed->path(), weights.size());
   }
   const PackedWeight& found = weights[next_packed_];
   const Device& device = machine_->device(side);
-  const char* has = packed_->header().layouts[found.layout];
+  const char* has = options_.packed->header().layouts[found.layout];
   const char* reads = device.table->weight_layout == nullptr
                           ? ""
                           : device.table->weight_layout(device.handle);
@@ -100,7 +134,7 @@ Status PreparedWeights::FindPacked(Side side,
     return Unsupported(
         "%s is packed in the layout %s, which device %s of this version does "
         "not read; load the checkpoint's folder, or pack it again",
-        packed_->path(), has, device.backend);
+        options_.packed->path(), has, device.backend);
   }
   uint64_t size = 0;
   BALEEN_RETURN_IF_ERROR(machine_->StatusOf(
@@ -109,9 +143,9 @@ Status PreparedWeights::FindPacked(Side side,
   if (found.kind != source.kind || found.tensor_count != source.tensor_count ||
       found.size != size) {
     return Corrupt("weight %zu of %s is not the one that its model has there",
-                   next_packed_, packed_->path());
+                   next_packed_, options_.packed->path());
   }
-  *blob = packed_->DataOf(found);
+  *blob = options_.packed->DataOf(found);
   ++next_packed_;
   return Status();
 }
@@ -125,7 +159,7 @@ Status PreparedWeights::Repack(Side side, const baleen_weight_source& source,
       machine_->StatusOf(side, table.weight_size(device, &source, &size),
                          "the size of a packed weight"));
   bytes_[machine_->cpu_side()] += size;
-  if (shapes_only_) return Status();
+  if (options_.shapes_only) return Status();
   *blob = Block(machine_->memory(), static_cast<size_t>(size),
                 static_cast<size_t>(DeviceBlock::kAlignment));
   const uint32_t count = source.kind == BALEEN_WEIGHT_EXPERTS
@@ -152,23 +186,25 @@ Status PreparedWeights::Hold(baleen_op op, const Tensor& tensor,
     list_->plain.push_back(tensor);
     return Status();
   }
-  if (packed_ != nullptr && tensor.data == nullptr) {
-    return Corrupt("%s lacks the bytes of a tensor", packed_->path());
+  if (options_.packed != nullptr && tensor.data == nullptr) {
+    return Corrupt("%s lacks the bytes of a tensor", options_.packed->path());
   }
   Homes& homes = homes_.emplace_back();
   for (Tensor& home : homes.on) home = tensor;
   *out = homes.handle();
   const bool upload = machine_->split() && !machine_->unified() &&
                       assignment_.side(op) == kDevice;
-  if (!upload || shapes_only_) return Status();
+  if (!upload) return Status();
   const uint64_t size = DataBytes(tensor);
+  bytes_[kDevice] += size;
+  device_bytes_.all += size;
+  if (options_.shapes_only) return Status();
   BALEEN_ASSIGN_OR_RETURN(DeviceBlock block,
                           DeviceBlock::Allocate(*machine_, kDevice, size));
   homes.on[kDevice].data = block.data();
   BALEEN_RETURN_IF_ERROR(
       machine_->Copy(kDevice, block.data(), kCpu, tensor.data, size));
   uploads_.push_back(std::move(block));
-  bytes_[kDevice] += size;
   return Status();
 }
 
@@ -242,6 +278,12 @@ Status PreparedWeights::PrepareMoe(const LayerWeights& weights,
   } else {
     BALEEN_RETURN_IF_ERROR(Hold(BALEEN_OP_ROUTER, moe.bias, &layer->bias));
   }
+  return OpenExperts(moe, layer);
+}
+
+Status PreparedWeights::OpenExperts(const MoeWeights& moe,
+                                    PreparedLayer* layer) {
+  const bool shares = moe.shared.w1.rank != 0;
   Vector<Tensor> tensors(machine_->memory());
   tensors.reserve(3 * (moe.experts.size() + 1));
   const auto add = [&](const ExpertWeights& expert) {
@@ -250,9 +292,23 @@ Status PreparedWeights::PrepareMoe(const LayerWeights& weights,
     tensors.push_back(expert.w2);
   };
   for (const ExpertWeights& expert : moe.experts) add(expert);
-  if (moe.shared.w1.rank != 0) add(moe.shared);
-  return Open(BALEEN_OP_MOE_GATE_UP, BALEEN_WEIGHT_EXPERTS, tensors,
-              &layer->experts);
+  if (shares) add(moe.shared);
+  if (!options_.placed || !shares) {
+    return Open(BALEEN_OP_MOE_GATE_UP, BALEEN_WEIGHT_EXPERTS, tensors,
+                &layer->experts);
+  }
+  baleen_weight_source source = {};
+  source.struct_size = sizeof source;
+  source.kind = BALEEN_WEIGHT_EXPERTS;
+  source.tensors = tensors.data();
+  source.tensor_count = static_cast<uint32_t>(tensors.size());
+  source.resident_limit = BALEEN_RESIDENT_PLACED;
+  layer->placed = placed_layers_++;
+  BALEEN_RETURN_IF_ERROR(OpenOn(kDevice, source, &layer->experts));
+  if (!options_.computes) return Status();
+  source.tensor_count -= 3;
+  source.resident_limit = 0;
+  return OpenOn(kCpu, source, &layer->host_experts);
 }
 
 Status PreparedWeights::PrepareLayer(const LayerWeights& weights, int32_t index,
@@ -314,6 +370,7 @@ Status PreparedWeights::PrepareDspark(const Weights& weights) {
 Status PreparedWeights::PrepareAll(const Weights& weights) {
   BALEEN_RETURN_IF_ERROR(
       Open(BALEEN_OP_EMBED, BALEEN_WEIGHT_TABLE, {&weights.embed}, &embed));
+  device_bytes_.embed = device_bytes_.all;
   layers.resize(weights.layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     BALEEN_RETURN_IF_ERROR(
@@ -322,8 +379,10 @@ Status PreparedWeights::PrepareAll(const Weights& weights) {
   BALEEN_RETURN_IF_ERROR(
       HoldHyper(BALEEN_OP_HC_HEAD, weights.head_hyper, &head.hyper));
   BALEEN_RETURN_IF_ERROR(Hold(BALEEN_OP_HC_HEAD, weights.norm, &head.norm));
+  const uint64_t before = device_bytes_.all;
   BALEEN_RETURN_IF_ERROR(Open(BALEEN_OP_HEAD, BALEEN_WEIGHT_LINEAR,
                               {&weights.head}, &head_weight));
+  device_bytes_.head = device_bytes_.all - before;
   switch (weights.drafter) {
     case Drafter::kMtp:
       return PrepareMtp(weights);

@@ -49,6 +49,10 @@ struct PreparedLayer {
   const Tensor* bias = nullptr;
   const Tensor* table = nullptr;
   const baleen_weight* experts = nullptr;
+  // Where experts are placed (see PreparedOptions): the number of the layer in
+  // the store, and the experts' other weight.
+  int32_t placed = -1;
+  const baleen_weight* host_experts = nullptr;
 };
 
 struct PreparedHead {
@@ -94,22 +98,42 @@ struct WeightList {
   explicit WeightList(Memory* memory) : weights(memory), plain(memory) {}
 };
 
+struct PreparedOptions {
+  // No bytes, only sizes.
+  bool shapes_only = false;
+  // Into the devices' own layouts.
+  bool repack = false;
+  // Unless NULL, has the weights in such a layout already.
+  const PackedFile* packed = nullptr;
+  // Routed experts come to the device by an ExpertStore, and are opened for the
+  // CPU too if it may compute them.
+  bool placed = false;
+  bool computes = false;
+};
+
+// Bytes of weights on the device.
+struct DeviceBytes {
+  uint64_t all = 0;
+  uint64_t experts = 0;  // Of them routed ones, placed or not.
+  uint64_t embed = 0;
+  uint64_t head = 0;
+  uint64_t largest_expert = 0;
+};
+
 // Immutable once created.  The checkpoint, whose bytes are used where they
 // lie, must outlive it.
 class PreparedWeights {
  public:
-  // `repack`: into the devices' own layouts.  `packed`, unless NULL, has the
-  // weights in such a layout already.
-  static Result<Owned<PreparedWeights>> Create(
-      const Machine* machine, const Assignment& assignment,
-      const Weights& weights, bool shapes_only, bool repack,
-      const PackedFile* packed = nullptr);
+  static Result<Owned<PreparedWeights>> Create(const Machine* machine,
+                                               const Assignment& assignment,
+                                               const Weights& weights,
+                                               const PreparedOptions& options);
   // Only says what Create would make.
   static Status List(const Machine* machine, const Assignment& assignment,
                      const Weights& weights, WeightList* list);
   // Use Create; public for MakeOwned.
   PreparedWeights(const Machine* machine, const Assignment& assignment,
-                  bool shapes_only, bool repack);
+                  const PreparedOptions& options);
   ~PreparedWeights();
   PreparedWeights(const PreparedWeights&) = delete;
   PreparedWeights& operator=(const PreparedWeights&) = delete;
@@ -121,8 +145,12 @@ class PreparedWeights {
   PreparedMtp mtp;
   PreparedDspark dspark;
 
-  // What was allocated for them, blobs and uploads, on a side.
+  // What was allocated for them on a side: blobs and uploads, on a device of its
+  // own all but placed experts.
   uint64_t bytes(Side side) const { return bytes_[side]; }
+  const DeviceBytes& device_bytes() const { return device_bytes_; }
+  // Layers with placed experts.
+  int32_t placed_layers() const { return placed_layers_; }
 
  private:
   struct Opened {
@@ -134,6 +162,12 @@ class PreparedWeights {
   // Sets *out to what a backend makes of the tensors, on the side of `op`.
   Status Open(baleen_op op, baleen_weight_kind kind,
               const Vector<Tensor>& tensors, const baleen_weight** out);
+  // On a side, of which `source` says all.
+  Status OpenOn(Side side, const baleen_weight_source& source,
+                const baleen_weight** out);
+  Status OpenExperts(const MoeWeights& moe, PreparedLayer* layer);
+  // Adds the weight to what the device holds.
+  Status CountDevice(const baleen_weight_source& source);
   Status Open(baleen_op op, baleen_weight_kind kind,
               std::initializer_list<const Tensor*> tensors,
               const baleen_weight** out);
@@ -158,15 +192,15 @@ class PreparedWeights {
 
   const Machine* machine_;
   Assignment assignment_;
-  bool shapes_only_;
-  bool repack_;
-  const PackedFile* packed_ = nullptr;
+  PreparedOptions options_;
   size_t next_packed_ = 0;
   WeightList* list_ = nullptr;
   Vector<Opened> opened_;
   std::pmr::deque<Homes> homes_;
   Vector<DeviceBlock> uploads_;
   uint64_t bytes_[kSideCount] = {};
+  DeviceBytes device_bytes_;
+  int32_t placed_layers_ = 0;
 };
 
 }  // namespace baleen::deepseek_v4

@@ -88,6 +88,13 @@ Status V4Model::StepLocked(baleen_mode mode, std::span<const StepPart> parts,
   last_rows_ = 0;
   BALEEN_ASSIGN_OR_RETURN(Pass * pass, FindPass(needed));
   BALEEN_RETURN_IF_ERROR(FindHead(mode).status());
+  if (experts_ != nullptr) {
+    int64_t rows = 0;
+    for (const StepPart& part : parts) {
+      rows += static_cast<int64_t>(part.tokens.size());
+    }
+    BALEEN_RETURN_IF_ERROR(experts_->Adapt(rows));
+  }
   return RunParts(*pass, parts, cancel, logits);
 }
 

@@ -83,8 +83,7 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal };
 enum : unsigned int {
   cudaStreamNonBlocking = 1,
   cudaEventDisableTiming = 2,
-  cudaHostAllocPortable = 1,
-  cudaHostAllocMapped = 2
+  cudaHostAllocPortable = 1
 };
 struct cudaDeviceProp {
   char name[256];
@@ -109,7 +108,6 @@ cudaError_t cudaMalloc(void** memory, size_t size);
 cudaError_t cudaFree(void* memory);
 cudaError_t cudaHostAlloc(void** memory, size_t size, unsigned int flags);
 cudaError_t cudaFreeHost(void* memory);
-cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned int);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size,
                             cudaMemcpyKind kind, cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t size,
@@ -122,6 +120,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph,

@@ -99,18 +99,12 @@ cudaError_t cudaFree(void* memory) {
   std::free(memory);
   return cudaSuccess;
 }
-cudaError_t cudaHostAlloc(void** memory, size_t size, unsigned int flags) {
+cudaError_t cudaHostAlloc(void** memory, size_t size, unsigned int) {
   *memory = std::aligned_alloc(256, (size + 255) / 256 * 256);
-  if (*memory == nullptr) return cudaErrorMemoryAllocation;
-  if ((flags & cudaHostAllocMapped) != 0) TheControl().hosted += size;
-  return cudaSuccess;
+  return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* memory) {
   std::free(memory);
-  return cudaSuccess;
-}
-cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned int) {
-  *device = host;
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size,
@@ -146,6 +140,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   stream->recording = std::make_unique<EmulatedGraph>();
   return cudaSuccess;

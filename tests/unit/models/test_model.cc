@@ -86,6 +86,8 @@ TestModel::TestModel(const std::string& folder, ModelOptions options)
   request.device = options.device == nullptr ? &cpu() : options.device;
   request.cpu = &cpu();
   request.memory = memory_->memory();
+  request.device_memory = options.device_memory;
+  request.fetch_experts = options.fetch_experts;
   if (!options.shapes_only) {
     Result<Checkpoint> checkpoint = Checkpoint::Open(*files_, DataPath(folder));
     Expect(checkpoint.status());

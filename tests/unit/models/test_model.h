@@ -65,6 +65,9 @@ struct ModelOptions {
   const Device* device = nullptr;
   bool shapes_only = false;
   std::string isa;  // See TestDevice.
+  // See ModelRequest.
+  uint64_t device_memory = 0;
+  bool fetch_experts = false;
 };
 
 // Throws std::runtime_error if it cannot be loaded.
