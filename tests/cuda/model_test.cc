@@ -3,54 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <vector>
 
+#include "cuda/cuda_model.h"
 #include "cuda/emulator/control.h"
-#include "unit/models/golden.h"
-#include "unit/models/test_model.h"
-
-extern "C" const baleen_backend* baleen_cuda_emulated_entry(
-    const baleen_host* host);
 
 namespace baleen::test {
 namespace {
-
-std::vector<baleen_token> Tokens(size_t count) {
-  const std::vector<int32_t> ids =
-      Golden("tiny_v4/golden.safetensors").Integers("ids");
-  return {ids.begin(), ids.begin() + static_cast<ptrdiff_t>(count)};
-}
-
-class CudaModel {
- public:
-  explicit CudaModel(const std::string& folder, ModelOptions options = {})
-      : device_(baleen_cuda_emulated_entry, &memory_, 2) {
-    options.device = &device_.device();
-    model_ = std::make_unique<TestModel>(folder, options);
-  }
-  TestModel& operator*() { return *model_; }
-
- private:
-  CountedMemory memory_;
-  TestDevice device_;
-  std::unique_ptr<TestModel> model_;
-};
-
-// How far two rows of logits are apart, of the length of one.
-double Distance(const std::vector<float>& got,
-                const std::vector<float>& wanted) {
-  double squares = 0;
-  double difference = 0;
-  for (size_t i = 0; i < got.size() && i < wanted.size(); ++i) {
-    const double d =
-        static_cast<double>(got[i]) - static_cast<double>(wanted[i]);
-    difference += d * d;
-    squares += static_cast<double>(wanted[i]) * static_cast<double>(wanted[i]);
-  }
-  return std::sqrt(difference / squares);
-}
 
 baleen_token Likeliest(const std::vector<float>& logits) {
   return static_cast<baleen_token>(
@@ -119,50 +79,6 @@ TEST(CudaModel, ForksSavesAndLoadsItsState) {
     const std::vector<float> got = one->Append(rest);
     EXPECT_EQ(
         std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)), 0);
-  }
-}
-
-MemoryNeed NeedOf(TestModel& model) {
-  const Result<MemoryNeed> need =
-      model.model().Need(BALEEN_MODE_FAST, 4096, 256);
-  Expect(need.status());
-  return *need;
-}
-
-// So much less than a model wants that a third of its experts have a place.
-uint64_t LittleMemory(TestModel& model) {
-  const MemoryNeed need = NeedOf(model);
-  const Result<MemoryNeed> more =
-      model.model().Need(BALEEN_MODE_FAST, 32768, 256);
-  Expect(more.status());
-  const uint64_t all =
-      need.weights_device + more->scratch_device + more->session_device;
-  return all - need.weights_by_part[BALEEN_PART_EXPERTS] / 3;
-}
-
-// Where experts are fetched, the place of none changes a bit.
-TEST(CudaModel, HasTheSameBitsWhereverExpertsLie) {
-  CudaModel all("tiny_v4");
-  ModelOptions options;
-  options.device_memory = LittleMemory(*all);
-  options.fetch_experts = true;
-  CudaModel few("tiny_v4", options);
-  const ExpertStore* store = (*few).v4().experts();
-  ASSERT_NE(store, nullptr);
-  EXPECT_GT(store->rules().places, 0);
-  EXPECT_LT(store->rules().places,
-            store->rules().layers * store->rules().experts);
-  for (const baleen_mode mode : {BALEEN_MODE_REFERENCE, BALEEN_MODE_FAST}) {
-    const std::vector<baleen_token> tokens =
-        Tokens(mode == BALEEN_MODE_FAST ? 75 : 12);
-    const std::vector<float> wanted =
-        Timeline((*all).model(), mode).AppendAll(tokens, 70);
-    const std::vector<float> got =
-        Timeline((*few).model(), mode).AppendAll(tokens, 70);
-    ASSERT_EQ(got.size(), wanted.size());
-    EXPECT_EQ(
-        std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)), 0)
-        << "mode " << mode;
   }
 }
 

@@ -92,12 +92,14 @@ class Experts {
   }
 
   baleen_status GateUp(TestDevice& device, const baleen_weight* weight,
-                       int64_t first, int64_t count, float limit) {
+                       int64_t first, int64_t count, float limit,
+                       uint32_t flags = 0) {
     const Batch batch(std::max<int64_t>(count, 1), count);
     const baleen_tensor u = u_.Rows(first, count);
     const baleen_tensor a = a_.Rows(0, count * (shape_.places + 1));
     baleen_moe_gate_up_args args{};
     args.common = Common(sizeof(args), mode_, batch.get());
+    args.common.flags = flags;
     args.u_rounded = &u;
     args.plan = plan_.get();
     args.weight = weight;
@@ -121,6 +123,26 @@ class Experts {
     args.weight = weight;
     args.y = &y;
     return device.Call(BALEEN_OP_MOE_DOWN, device.ops().moe_down, args);
+  }
+
+  // Into `others_` what each resident expert gives.
+  baleen_status DownPartly(TestDevice& device, const baleen_weight* weight) {
+    const Batch batch(shape_.rows, shape_.rows);
+    baleen_moe_down_args args{};
+    args.common = Common(sizeof(args), mode_, batch.get());
+    args.common.flags = BALEEN_MOE_PARTIAL;
+    args.a = a_.get();
+    args.plan = plan_.get();
+    args.weight = weight;
+    args.y = others_.get();
+    return device.Call(BALEEN_OP_MOE_DOWN, device.ops().moe_down, args);
+  }
+  // The experts that were elsewhere are resident, and the others are not.
+  void Exchange() {
+    for (int64_t e = 0; e < shape_.experts; ++e) {
+      int32_t& place = resident_.row<int32_t>(e)[0];
+      place = place < 0 ? static_cast<int32_t>(e) : -1;
+    }
   }
 
   bool IsResident(int64_t e) { return resident_.row<int32_t>(e)[0] >= 0; }
@@ -409,6 +431,51 @@ TEST(Moe, HasTheSameBitsPacked) {
           sums.push_back(test.y_.bytes());
         }
         EXPECT_EQ(sums[0], sums[1]) << isa << " " << KindName(shape.routed);
+      }
+    }
+  }
+}
+
+// What experts elsewhere gave, each by itself, makes the same sum.
+TEST(Moe, HasTheSameBitsInParts) {
+  for (const char* isa : Devices()) {
+    for (baleen_mode mode : {BALEEN_MODE_REFERENCE, BALEEN_MODE_FAST}) {
+      for (const Shape& shape : kShapes) {
+        TestDevice device(isa, 2);
+        Experts test(shape, mode);
+        const auto weight = test.Open(device);
+        const int64_t rows = shape.rows;
+        ASSERT_EQ(test.Plan(device, 0, rows, true), BALEEN_OK);
+        ASSERT_EQ(test.GateUp(device, weight->get(), 0, rows, 2.0f), BALEEN_OK);
+        ASSERT_EQ(test.Down(device, weight->get(), 0, rows), BALEEN_OK);
+        const auto whole = test.y_.bytes();
+        const auto before = test.others_.bytes();
+        test.Exchange();
+        ASSERT_EQ(test.Plan(device, 0, rows, false), BALEEN_OK);
+        ASSERT_EQ(test.GateUp(device, weight->get(), 0, rows, 2.0f,
+                              BALEEN_MOE_PARTIAL),
+                  BALEEN_OK)
+            << device.failure();
+        ASSERT_EQ(test.DownPartly(device, weight->get()), BALEEN_OK)
+            << device.failure();
+        EXPECT_EQ(device.implementation(), isa);
+        // Nothing is written in the places of experts that are not there.
+        const int64_t row_bytes = shape.hidden * int64_t{sizeof(float)};
+        for (int64_t t = 0; t < rows; ++t) {
+          for (const auto& [e, place] : test.ListOf(t)) {
+            const int64_t at = (t * shape.places + place) * row_bytes;
+            const auto same =
+                std::equal(before.begin() + at, before.begin() + at + row_bytes,
+                           test.others_.bytes().begin() + at);
+            EXPECT_EQ(same, !test.IsResident(e)) << isa << " expert " << e;
+          }
+        }
+        test.Exchange();
+        ASSERT_EQ(test.Plan(device, 0, rows, false), BALEEN_OK);
+        ASSERT_EQ(test.GateUp(device, weight->get(), 0, rows, 2.0f), BALEEN_OK);
+        ASSERT_EQ(test.Down(device, weight->get(), 0, rows), BALEEN_OK);
+        EXPECT_EQ(test.y_.bytes(), whole)
+            << isa << " mode " << mode << " " << KindName(shape.routed);
       }
     }
   }
