@@ -1,6 +1,7 @@
 # What `cmake --install` lays down, in components:
 #   runtime   the shared library, the tool `baleen` and the pocket model
-#   dev       headers, the static library, CMake package and pkg-config file
+#   dev       headers, the static library, CMake package and pkg-config file,
+#             the Lua binding
 #   examples  their sources; only where they are asked for
 include(CMakePackageConfigHelpers)
 
@@ -59,6 +60,12 @@ if(TARGET baleen_tool)
     ${pocket}/tokenizer_config.json
     DESTINATION ${CMAKE_INSTALL_DATADIR}/baleen/pocket COMPONENT runtime)
 endif()
+
+# The Lua binding, where LuaJIT looks by itself if the prefix is /usr.
+install(FILES ${PROJECT_SOURCE_DIR}/bindings/lua/baleen.lua
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.1 COMPONENT dev)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/bindings/lua/baleen
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.1 COMPONENT dev)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples

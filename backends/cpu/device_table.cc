@@ -95,6 +95,7 @@ const baleen_device_table kDeviceTable = {
     .program_create = nullptr,
     .program_run = nullptr,
     .program_destroy = nullptr,
+    .queue_rows = nullptr,
 };
 
 }  // namespace baleen::cpu

@@ -30,10 +30,11 @@ uint64_t Fp8ScaleBytes(const Matrix& matrix) {
                                (matrix.float_scales ? 4 : 1));
 }
 
-// Vectors of 16 dwords from 16 rows of `bytes`.
+// Vectors of 16 dwords from 16 rows of `bytes`.  Row after row: rows that are a
+// power of two apart would push each other out of the cache.
 void Interleave(const RowBytes& rows, int64_t bytes, uint8_t* to) {
-  for (int64_t at = 0; at < bytes; at += 4) {
-    for (int64_t i = 0; i < kTileRows; ++i) {
+  for (int64_t i = 0; i < kTileRows; ++i) {
+    for (int64_t at = 0; at < bytes; at += 4) {
       std::memcpy(to + at / 4 * kVector + i * 4,
                   rows.data + i * rows.stride + at, 4);
     }

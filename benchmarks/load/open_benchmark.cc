@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "benchmarks/load/make_sparse_checkpoint.h"
 #include "format/checkpoint.h"
+#include "format/packed_writer.h"
 #include "models/deepseek_v4/weights.h"
 
 namespace {
@@ -101,10 +102,76 @@ void OpenCheckpoint(benchmark::State& state, const std::string& name) {
   state.counters["resident_mb_added"] = (resident - before) * 1e-6;
 }
 
+// A packed file as large as the checkpoint's, with as many tensors, and parts
+// of 16 MB.  Its data is a hole.
+baleen::Status MakeSparsePacked(const FileSystem& files,
+                                const Checkpoint& checkpoint,
+                                const std::string& path) {
+  constexpr uint64_t kPart = uint64_t{16} << 20;
+  baleen::PackedIndex index(files.memory());
+  for (const baleen::StoredTensor& tensor : checkpoint.tensors()) {
+    index.AddTensor(tensor, false);
+  }
+  baleen::Vector<uint64_t> parts(checkpoint.byte_count() / kPart, kPart,
+                                 files.memory());
+  index.AddWeight({}, parts);
+  BALEEN_RETURN_IF_ERROR(index.LayOut());
+  BALEEN_ASSIGN_OR_RETURN(baleen::FileWriter writer, files.Create(path));
+  BALEEN_RETURN_IF_ERROR(writer.WriteAt(index.total_size() - 1, "", 1));
+  BALEEN_RETURN_IF_ERROR(index.Write("sparse", "none", "none", &writer));
+  return writer.Commit();
+}
+
+void OpenPacked(benchmark::State& state, const std::string& name) {
+  const std::string configs = BALEEN_TEST_DATA "/configs/";
+  const TemporaryFolder folder;
+  MakeSparseCheckpoint(configs + name + ".tensor_patterns.json",
+                       configs + name + ".config.json", folder.path());
+  HostMemory memory(nullptr);
+  const FileSystem files(nullptr, &memory);
+  const std::string path = folder.path() + "/packed";
+  {
+    const auto raw = Checkpoint::Open(files, folder.path());
+    if (!raw.ok() || !MakeSparsePacked(files, *raw, path).ok()) {
+      state.SkipWithError("the packed file could not be made");
+      return;
+    }
+  }
+  auto config = ReadConfig(files, folder.path());
+  const double before = ResidentBytes();
+  double resident = 0;
+  for (auto _ : state) {
+    auto file = baleen::PackedFile::Open(files, path);
+    if (!file.ok()) {
+      state.SkipWithError(file.status().message());
+      return;
+    }
+    const auto checkpoint = Checkpoint::OfPacked(
+        baleen::MakeOwned<baleen::PackedFile>(&memory, *std::move(file)),
+        &memory);
+    const auto weights =
+        baleen::deepseek_v4::FindWeights(*checkpoint, &*config, &memory);
+    if (!weights.ok()) {
+      state.SkipWithError(weights.status().message());
+      return;
+    }
+    state.PauseTiming();
+    resident = ResidentBytes();
+    state.ResumeTiming();
+  }
+  state.counters["resident_mb_added"] = (resident - before) * 1e-6;
+}
+
 BENCHMARK_CAPTURE(OpenCheckpoint, flash, "DeepSeek-V4-Flash")
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 BENCHMARK_CAPTURE(OpenCheckpoint, pro, "DeepSeek-V4-Pro")
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(OpenPacked, flash, "DeepSeek-V4-Flash")
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(OpenPacked, pro, "DeepSeek-V4-Pro")
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 

@@ -64,24 +64,8 @@ int64_t TailRows(const baleen_state_shape& shape, int64_t length) {
   return length - std::max<int64_t>(0, (length / ratio - overlap) * ratio);
 }
 
-// As deepseek_v4/state_bytes.cc reads it, which refuses another size.
-void AddLayer(const baleen_state_shape& shape, int64_t window, int64_t length,
-              uint64_t* seed, std::vector<char>* bytes) {
-  const auto add = [&](baleen_pool pool, int64_t count) {
-    AddItems(shape, pool, count, seed, bytes);
-  };
-  if (shape.ratio != 0) add(BALEEN_POOL_ENTRIES, length / shape.ratio);
-  if (shape.key_size != 0) add(BALEEN_POOL_KEYS, length / shape.ratio);
-  add(BALEEN_POOL_WINDOW, std::min(window, length));
-  add(BALEEN_POOL_TAIL, TailRows(shape, length));
-}
-
-}  // namespace
-
-StatePointer MakeDeepState(deepseek_v4::V4Model& model, int64_t length) {
-  const deepseek_v4::Config& config = model.config();
-  std::vector<char> bytes;
-  uint64_t seed = 1;
+std::vector<baleen_state_shape> ShapesOf(const deepseek_v4::Config& config) {
+  std::vector<baleen_state_shape> shapes;
   for (const int32_t ratio : config.ratios) {
     baleen_state_shape shape = {};
     shape.ratio = static_cast<uint32_t>(ratio);
@@ -90,11 +74,52 @@ StatePointer MakeDeepState(deepseek_v4::V4Model& model, int64_t length) {
     if (ratio == 4) {
       shape.key_size = static_cast<uint32_t>(config.index_head_size);
     }
-    AddLayer(shape, config.window, length, &seed, &bytes);
+    shapes.push_back(shape);
   }
+  return shapes;
+}
+
+// A piece that deepseek_v4/state_bytes.cc reads.
+void CheckSize(const std::vector<char>& bytes, uint64_t wanted) {
+  if (bytes.size() == wanted) return;
+  Check(Internal("a synthetic piece has %zu bytes instead of %llu",
+                 bytes.size(), static_cast<unsigned long long>(wanted)));
+}
+
+}  // namespace
+
+StatePointer MakeDeepState(deepseek_v4::V4Model& model, int64_t length) {
+  const deepseek_v4::Config& config = model.config();
+  const std::vector<baleen_state_shape> shapes = ShapesOf(config);
   auto state = model.CreateState();
   Check(state.status());
-  Check((*state)->Load(bytes.data(), bytes.size(), length));
+  Check((*state)->StartLoad(length));
+  std::vector<char> bytes;
+  uint64_t seed = 1;
+  constexpr int64_t kPage = SessionState::kPagePositions;
+  for (int64_t first = 0; first < length; first += kPage) {
+    const int64_t count = std::min(kPage, length - first);
+    bytes.clear();
+    for (const baleen_state_shape& shape : shapes) {
+      if (shape.ratio == 0) continue;
+      const int64_t entries = count / shape.ratio;
+      AddItems(shape, BALEEN_POOL_ENTRIES, entries, &seed, &bytes);
+      if (shape.key_size == 0) continue;
+      AddItems(shape, BALEEN_POOL_KEYS, entries, &seed, &bytes);
+    }
+    CheckSize(bytes, (*state)->PageBytes(count));
+    Check((*state)->LoadPage(first / kPage, count, bytes.data()));
+  }
+  bytes.clear();
+  for (const baleen_state_shape& shape : shapes) {
+    AddItems(shape, BALEEN_POOL_WINDOW,
+             std::min<int64_t>(config.window, length), &seed, &bytes);
+    AddItems(shape, BALEEN_POOL_TAIL, TailRows(shape, length), &seed, &bytes);
+  }
+  CheckSize(bytes, (*state)->WindowBytes(length));
+  Check((*state)->LoadWindow(length, bytes.data()));
+  int64_t replay_from = 0;
+  Check((*state)->FinishLoad(&replay_from));
   return *std::move(state);
 }
 

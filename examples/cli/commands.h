@@ -19,6 +19,7 @@ void AddChat(CLI::App* app, Action* action);
 void AddComplete(CLI::App* app, Action* action);
 void AddTokenize(CLI::App* app, Action* action);
 void AddInfo(CLI::App* app, Action* action);
+void AddPack(CLI::App* app, Action* action);
 void AddPerplexity(CLI::App* app, Action* action);
 void AddBench(CLI::App* app, Action* action);
 

@@ -17,35 +17,15 @@ void PrintLog(void*, baleen_log_level level, const char* message) {
   std::fprintf(stderr, "%s: %s\n", known ? kNames[level] : "log", message);
 }
 
-Context NewContext(const ModelOptions& options) {
-  baleen_context_options given = {};
-  given.struct_size = sizeof given;
-  given.thread_count = options.threads;
-  given.log_level = options.verbose ? BALEEN_LOG_DEBUG : BALEEN_LOG_WARNING;
-  given.log = PrintLog;
-  baleen_context* context = nullptr;
-  baleen_error error;
-  Check(baleen_context_create(&given, &context, &error), error);
-  return Context(context);
-}
-
 Model LoadModel(baleen_context* context, const std::string& path,
                 const ModelOptions& options, uint32_t flags) {
-  std::vector<std::string> names;
-  for (const std::string& setting : options.settings) {
-    names.push_back(setting.substr(0, setting.find('=')));
-  }
-  std::vector<baleen_setting> settings;
-  for (size_t i = 0; i < names.size(); ++i) {
-    settings.push_back(
-        {names[i].c_str(), options.settings[i].c_str() + names[i].size() + 1});
-  }
+  const SettingList settings(options);
   ProgressBar bar("loading", ProgressBar::Unit::kBytes);
   baleen_model_options given = {};
   given.struct_size = sizeof given;
   given.flags = flags;
   given.settings = settings.data();
-  given.setting_count = static_cast<uint32_t>(settings.size());
+  given.setting_count = settings.size();
   given.progress = ProgressBar::Report;
   given.progress_user_data = &bar;
   baleen_model* model = nullptr;
@@ -65,11 +45,38 @@ std::string CheckSetting(const std::string& text) {
 
 }  // namespace
 
+Context NewContext(const ModelOptions& options) {
+  baleen_context_options given = {};
+  given.struct_size = sizeof given;
+  given.thread_count = options.threads;
+  given.log_level = options.verbose ? BALEEN_LOG_DEBUG : BALEEN_LOG_WARNING;
+  given.log = PrintLog;
+  baleen_context* context = nullptr;
+  baleen_error error;
+  Check(baleen_context_create(&given, &context, &error), error);
+  return Context(context);
+}
+
+SettingList::SettingList(const ModelOptions& options) {
+  for (const std::string& setting : options.settings) {
+    names_.push_back(setting.substr(0, setting.find('=')));
+  }
+  for (size_t i = 0; i < names_.size(); ++i) {
+    settings_.push_back({names_[i].c_str(),
+                         options.settings[i].c_str() + names_[i].size() + 1});
+  }
+}
+
 void AddModelOptions(CLI::App* command, ModelOptions* options) {
   command
       ->add_option("-m,--model", options->path,
-                   "Folder of the checkpoint; the pocket model if not given")
+                   "Folder of the checkpoint, or a packed model; the pocket "
+                   "model if not given")
       ->envname("BALEEN_MODEL");
+  AddContextOptions(command, options);
+}
+
+void AddContextOptions(CLI::App* command, ModelOptions* options) {
   command->add_option("--threads", options->threads,
                       "Worker threads; 0: one for each core");
   command

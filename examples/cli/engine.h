@@ -29,11 +29,31 @@ struct SessionOptions {
   baleen_draft draft = BALEEN_DRAFT_DEFAULT;
 };
 
+// All of them, or those that need no model.
 void AddModelOptions(CLI::App* command, ModelOptions* options);
+void AddContextOptions(CLI::App* command, ModelOptions* options);
 void AddSessionOptions(CLI::App* command, SessionOptions* options);
 
 // The small model that is installed with the tool.
 std::string PocketModelPath();
+
+Context NewContext(const ModelOptions& options);
+
+// The options' settings, as the library takes them.
+class SettingList {
+ public:
+  // `options` must outlive the list.
+  explicit SettingList(const ModelOptions& options);
+  SettingList(const SettingList&) = delete;
+  SettingList& operator=(const SettingList&) = delete;
+
+  const baleen_setting* data() const { return settings_.data(); }
+  uint32_t size() const { return static_cast<uint32_t>(settings_.size()); }
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<baleen_setting> settings_;
+};
 
 using Tokens = std::vector<baleen_token>;
 

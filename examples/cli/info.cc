@@ -1,7 +1,9 @@
 // baleen info: what a checkpoint is, and what it takes to run it.
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -49,10 +51,16 @@ std::string Row(const std::string& name, const std::string& value) {
   return row + value + "\n";
 }
 
+bool IsFolder(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
 std::string DescribeModel(const std::string& path,
                           const baleen_model_info& info) {
   std::string text = info.name[0] != '\0' ? info.name : "(no name)";
-  text += "\n" + Row("folder", path) + Row("architecture", info.architecture);
+  text += "\n" + Row(IsFolder(path) ? "folder" : "packed file", path) +
+          Row("architecture", info.architecture);
   text += Row("parameters", FormatCount(info.parameter_count));
   text +=
       Row("layers", std::to_string(info.layer_count) + ": " +
@@ -79,7 +87,7 @@ std::string DescribePlan(const InfoOptions& options,
                          const baleen_model_info& info,
                          const baleen_memory_plan& plan) {
   std::string text =
-      "weights (" + FormatBytes(info.weight_bytes) + " in files)\n";
+      "weights (" + FormatBytes(info.weight_bytes) + " in the checkpoint)\n";
   for (size_t part = 0; part < BALEEN_PART_COUNT; ++part) {
     const uint64_t bytes = plan.weights_by_part[part];
     if (bytes != 0) text += Row(kPartNames[part], FormatBytes(bytes));
@@ -109,6 +117,7 @@ std::string ToJson(const InfoOptions& options, const std::string& path,
   const nlohmann::ordered_json json = {
       {"name", info.name},
       {"path", path},
+      {"packed", !IsFolder(path)},
       {"architecture", info.architecture},
       {"parameters", info.parameter_count},
       {"layers",

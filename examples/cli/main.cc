@@ -22,6 +22,7 @@ int Run(int argc, char** argv) {
   tool::AddComplete(&app, &action);
   tool::AddTokenize(&app, &action);
   tool::AddInfo(&app, &action);
+  tool::AddPack(&app, &action);
   tool::AddPerplexity(&app, &action);
   tool::AddBench(&app, &action);
   try {

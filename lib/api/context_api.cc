@@ -82,10 +82,8 @@ Status ReadContextOptions(const baleen_context_options* given,
     return InvalidArgument("options.thread_count is %u, more than %u",
                            options.thread_count, kThreadLimit);
   }
-  if (options.state_memory_limit != 0 || options.state_path != nullptr) {
-    return Unsupported(
-        "this version of the library does not evict the states of sessions, so "
-        "options.state_memory_limit and state_path must be zero");
+  if (options.state_path != nullptr && options.state_path[0] == '\0') {
+    return InvalidArgument("options.state_path is empty");
   }
   const baleen_allocator* allocator = options.allocator;
   BALEEN_RETURN_IF_ERROR(ReadAllocator(allocator, read));

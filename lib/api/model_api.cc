@@ -42,8 +42,8 @@ baleen_status baleen_model_pack(baleen_context* context, const char* path,
     BALEEN_REQUIRE(packed_path);
     baleen_model_options read;
     BALEEN_RETURN_IF_ERROR(baleen::ReadModelOptions(options, &read));
-    return baleen::Unsupported(
-        "this version of the library cannot write packed models");
+    return ModelBundle::Pack(Ref<baleen::Context>::Share(FromHandle(context)),
+                             path, packed_path, read);
   });
 }
 

@@ -75,16 +75,10 @@ Status ReadSessionOptions(const baleen_session_options* given,
         "this version of the library does not guess tokens ahead, so "
         "options.draft must be BALEEN_DRAFT_DEFAULT or BALEEN_DRAFT_OFF");
   }
-  if (options->window != BALEEN_WINDOW_DEFAULT || options->window_period != 0) {
-    return Unsupported(
-        "this version of the library keeps the window of the last position "
-        "only, so options.window and window_period must be zero");
-  }
-  if (options->log_path != nullptr ||
+  if (options->log_path == nullptr &&
       (options->flags & BALEEN_SESSION_RESUME) != 0) {
-    return Unsupported(
-        "this version of the library writes no log of a session's tokens, so "
-        "options.log_path and BALEEN_SESSION_RESUME must not be set");
+    return InvalidArgument(
+        "BALEEN_SESSION_RESUME is set, but options.log_path is NULL");
   }
   return Status();
 }

@@ -16,10 +16,15 @@ baleen_status WithSession(baleen_session* session, baleen_error* error,
     const Entry entry(&session->busy);
     if (!entry.entered()) return SessionBusy();
     session->cancelled.store(false, std::memory_order_relaxed);
-    session->session->BeginCall();
+    Session& object = *session->session;
+    object.BeginCall();
     const CancelBoard::Scope scope(session->model->context().cancels(),
                                    &session->cancelled);
-    return body(*session->session);
+    const Session::Use use(&object);
+    const Status status = body(object);
+    // Tokens of a call that failed stay, too.
+    const Status logged = object.FlushLog();
+    return status.ok() ? logged : status;
   });
 }
 

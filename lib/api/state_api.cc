@@ -51,9 +51,9 @@ baleen_status baleen_session_load_file(baleen_session* session,
 
 baleen_status baleen_session_evict(baleen_session* session,
                                    baleen_error* error) {
-  return WithSession(session, error, [](Session&) {
-    return baleen::Unsupported(
-        "this version of the library does not evict the states of sessions");
+  return WithSession(session, error, [](Session& object) {
+    bool evicted = false;
+    return object.Evict(&evicted);
   });
 }
 
@@ -65,6 +65,7 @@ baleen_status baleen_session_get_stats(const baleen_session* session,
     BALEEN_REQUIRE(stats);
     const baleen::Entry entry(&session->busy);
     if (!entry.entered()) return baleen::SessionBusy();
+    const Session::Use use(session->session.get(), false);
     baleen_session_stats found = {};
     session->session->GetStats(&found);
     return baleen::WriteInfo(found, "baleen_session_stats", stats);

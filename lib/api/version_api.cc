@@ -23,16 +23,21 @@ constexpr const char* kFeatures[] = {"backend.cpu",
                                      "mode.fast",
                                      "mode.reference",
                                      "model.lock_memory",
+                                     "model.pack",
                                      "model.shapes_only",
                                      "model.tokenizer_only",
                                      "model.verify",
                                      "plan",
                                      "sampling.biases",
                                      "sampling.edit",
+                                     "session.evict",
                                      "session.fork",
+                                     "session.log",
+                                     "session.prefix",
                                      "session.save",
                                      "session.save_file",
-                                     "session.set_tokens"};
+                                     "session.set_tokens",
+                                     "session.windows"};
 
 }  // namespace
 

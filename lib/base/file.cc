@@ -1,8 +1,32 @@
 #include "base/file.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
 #include <new>
 
 namespace baleen {
+namespace {
+
+// ".part-" and what no other writer has: the process, the thread, and when.
+void AppendTemporaryName(String* path) {
+  const auto now = static_cast<uint64_t>(
+      std::chrono::system_clock::now().time_since_epoch().count());
+  // Of a thread's address, whose low bits are all the same.
+  const auto thread = static_cast<uint64_t>(pthread_self()) >> 12;
+  char name[64];
+  const int size =
+      std::snprintf(name, sizeof name, ".part-%lx-%llx-%llx",
+                    static_cast<unsigned long>(getpid()),
+                    static_cast<unsigned long long>(thread & 0xFFFFFF),
+                    static_cast<unsigned long long>(now));
+  path->append(name, static_cast<size_t>(size));
+}
+
+}  // namespace
 
 FileView& FileView::operator=(FileView&& other) noexcept {
   std::swap(files_, other.files_);
@@ -83,7 +107,7 @@ Result<FileView> File::View(uint64_t offset, uint64_t size) const {
 FileWriter::FileWriter(const baleen_files* files, std::string_view path,
                        Memory* memory)
     : files_(files), path_(path, memory), temporary_path_(path, memory) {
-  temporary_path_ += ".part";
+  AppendTemporaryName(&temporary_path_);
 }
 
 FileWriter::FileWriter(FileWriter&& other) noexcept
@@ -115,7 +139,11 @@ Status FileWriter::WriteAt(uint64_t offset, const void* data, size_t size) {
     return Status::Error(BALEEN_IO, "cannot write %zu bytes to %s", size,
                          path_.c_str());
   }
-  if (offset + size > size_) size_ = offset + size;
+  const std::atomic_ref<uint64_t> end(size_);
+  uint64_t old = end.load();
+  while (offset + size > old &&
+         !end.compare_exchange_weak(old, offset + size)) {
+  }
   return Status();
 }
 

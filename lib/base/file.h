@@ -72,7 +72,8 @@ class File {
 };
 
 // A file that replaces another when it is complete: `path` has the old bytes or
-// the new ones, whatever happens meanwhile.
+// the new ones, whatever happens meanwhile.  Until then they are in a file of a
+// name of its own, so that writers of one path do not meet.
 class FileWriter {
  public:
   FileWriter(FileWriter&& other) noexcept;
@@ -81,6 +82,7 @@ class FileWriter {
   ~FileWriter();
 
   Status Append(const void* data, size_t size);
+  // May be called by several threads at once.
   Status WriteAt(uint64_t offset, const void* data, size_t size);
   uint64_t size() const { return size_; }
   // Syncs, closes, and renames to the path.

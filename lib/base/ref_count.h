@@ -19,6 +19,9 @@ class RefCounted {
   void Release() const {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) Destroy();
   }
+  // Whether there is more than one reference; only one's own is certain to
+  // stay.
+  bool IsShared() const { return count_.load(std::memory_order_acquire) > 1; }
 
  protected:
   RefCounted() = default;

@@ -119,6 +119,10 @@ Context::Context(const baleen_context_options& options)
     : memory_(options.allocator),
       log_(options.log, options.log_user_data, options.log_level),
       files_(MakeOwned<FileSystem>(&memory_, options.files, &memory_)),
+      own_files_(options.files == nullptr),
+      state_budget_(options.state_memory_limit, options.state_path != nullptr),
+      state_folder_(MakeOwned<StateFolder>(&memory_, options.state_path,
+                                           own_files_, files_.get())),
       backends_(&memory_),
       devices_(&memory_) {
   parts_ = {&memory_, &log_, nullptr, &cancels_};

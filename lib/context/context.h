@@ -17,6 +17,8 @@
 #include "base/workers.h"
 #include "context/backend_host.h"
 #include "context/host_workers.h"
+#include "context/state_budget.h"
+#include "context/state_folder.h"
 #include "ops/device.h"
 
 namespace baleen {
@@ -31,6 +33,10 @@ class Context final : public RefCounted {
   const Log& log() const { return log_; }
   const baleen_workers* workers() const { return parts_.workers; }
   CancelBoard* cancels() { return &cancels_; }
+  // Of the states of sessions: what they may take, and where they are saved.
+  StateBudget& state_budget() { return state_budget_; }
+  StateFolder& state_folder() { return *state_folder_; }
+  bool has_own_files() const { return own_files_; }
 
   // Devices of all backends, in the order they were added; 0 is the CPU.
   uint32_t device_count() const;
@@ -63,6 +69,9 @@ class Context final : public RefCounted {
   Log log_;
   CancelBoard cancels_;
   Owned<FileSystem> files_;
+  bool own_files_;  // The system's, not the host's.
+  StateBudget state_budget_;
+  Owned<StateFolder> state_folder_;
   Owned<Workers> own_workers_;
   Owned<HostWorkers> host_workers_;
   HostParts parts_ = {};

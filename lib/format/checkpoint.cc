@@ -126,6 +126,7 @@ Checkpoint::Checkpoint(Memory* memory)
       buckets_(memory) {}
 
 Checkpoint& Checkpoint::operator=(Checkpoint&& other) noexcept {
+  packed_ = std::move(other.packed_);
   views_ = std::move(other.views_);  // Before the files that they need.
   files_ = std::move(other.files_);
   copies_ = std::move(other.copies_);
@@ -160,6 +161,30 @@ Result<Checkpoint> Checkpoint::Open(const FileSystem& files,
                     folder.data(), kIndexName, kSingleName);
   }
   BALEEN_RETURN_IF_ERROR(checkpoint.ViewData(memory));
+  return checkpoint;
+}
+
+Result<Checkpoint> Checkpoint::OfPacked(Owned<PackedFile> packed,
+                                        Memory* memory) {
+  Checkpoint checkpoint(memory);
+  checkpoint.packed_ = std::move(packed);
+  const PackedFile& file = *checkpoint.packed_;
+  checkpoint.tensors_.reserve(file.tensors().size());
+  for (const PackedTensor& entry : file.tensors()) {
+    StoredTensor& tensor = checkpoint.tensors_.emplace_back();
+    tensor.name = file.NameOf(entry);
+    tensor.type = static_cast<StoredType>(entry.type);
+    tensor.rank = static_cast<int32_t>(entry.rank);
+    std::copy_n(entry.shape, entry.rank, tensor.shape);
+    tensor.byte_count = static_cast<uint64_t>(tensor.ElementCount()) *
+                        StoredTypeBits(tensor.type) / 8;
+    tensor.offset = entry.bytes.offset;
+    if (entry.bytes.offset != 0) tensor.data = file.data() + tensor.offset;
+  }
+  checkpoint.byte_count_ = file.size();
+  (file.mapped() ? checkpoint.mapped_bytes_ : checkpoint.copied_bytes_) =
+      file.size();
+  BALEEN_RETURN_IF_ERROR(checkpoint.IndexNames(memory));
   return checkpoint;
 }
 
@@ -320,7 +345,7 @@ const StoredTensor* Checkpoint::Find(std::string_view name) const {
 }
 
 const char* Checkpoint::file_name(uint32_t file) const {
-  return files_[file].name();
+  return packed_ != nullptr ? packed_->path() : files_[file].name();
 }
 
 }  // namespace baleen

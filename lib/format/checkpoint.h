@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "format/packed_file.h"
 
 namespace baleen {
 
@@ -60,6 +61,10 @@ class Checkpoint {
   static Result<Checkpoint> Open(const FileSystem& files,
                                  std::string_view folder);
 
+  // The tensors of a packed model.  Those whose bytes are in a weight have no
+  // data.
+  static Result<Checkpoint> OfPacked(Owned<PackedFile> packed, Memory* memory);
+
   Checkpoint(Checkpoint&&) noexcept = default;
   Checkpoint& operator=(Checkpoint&& other) noexcept;
 
@@ -73,9 +78,14 @@ class Checkpoint {
   // Reads a part of a tensor from its file, whatever is mapped.
   Status Read(const StoredTensor& tensor, uint64_t offset, void* buffer,
               size_t size) const {
+    if (packed_ != nullptr) {
+      return packed_->Read(tensor.offset + offset, buffer, size);
+    }
     return files_[tensor.file].Read(tensor.offset + offset, buffer, size);
   }
-  // Of all tensors.
+  // NULL unless this is OfPacked.
+  const PackedFile* packed() const { return packed_.get(); }
+  // Of all tensors; of a packed model, of the file.
   uint64_t byte_count() const { return byte_count_; }
   // Bytes that are mapped, and bytes that had to be copied to host memory.
   uint64_t mapped_bytes() const { return mapped_bytes_; }
@@ -101,6 +111,7 @@ class Checkpoint {
 
   // In an order in which destroying from the last to the first is safe: views
   // need their file.
+  Owned<PackedFile> packed_;
   Vector<File> files_;
   Vector<FileView> views_;
   Vector<Block> copies_;  // Of the tensors that lie misaligned in their file.

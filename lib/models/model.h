@@ -36,6 +36,7 @@ using StatePointer = std::unique_ptr<SessionState, StateDeleter>;
 class SessionState {
  public:
   static constexpr int64_t kPagePositions = 256;
+  static constexpr int64_t kWindowSlack = 8;
 
   // Gives pages, slot and the object's own memory back.
   virtual void Destroy() = 0;
@@ -51,18 +52,54 @@ class SessionState {
 
   // A second state that goes on from here: shares complete pages, copies the
   // rest.
-  virtual Result<StatePointer> Fork() = 0;
+  Result<StatePointer> Fork() { return ForkAt(length(), nullptr); }
+  // The same of the first `length` positions, or as many as there are; as after
+  // Truncate, rows from *replay_from on must be computed.  Any thread may call
+  // it while a step of the state's own session runs; it waits for that.
+  virtual Result<StatePointer> ForkAt(int64_t length, int64_t* replay_from) = 0;
+  // The replay_from that ForkAt would give.
+  virtual int64_t ReplayOfFork(int64_t length) = 0;
 
-  // Bytes held now: all, and those of pages that other states hold too.
+  // Windows kept aside: what a state needs besides its entries to go on from a
+  // position.  Truncate, ForkAt and FinishLoad use them instead of computing
+  // rows again.
+  //
+  // From now on one is kept for each multiple of `period`, where a step ends
+  // there or at most kWindowSlack rows behind it; 0: none.
+  virtual void KeepWindowsEach(int64_t period) = 0;
+  // Keeps one more, in place of the last that was kept so; unless its rows are
+  // there no more, or there is no memory from ReserveWindow.
+  virtual void ReserveWindow() = 0;
+  virtual uint64_t ReserveWindowBytes() const = 0;
+  virtual void KeepWindowAt(int64_t position) = 0;
+  // Their positions, in no order.
+  virtual Vector<int64_t> KeptWindows() const = 0;
+
+  // Bytes held now: all, and those of pages and windows that other states hold
+  // too.
   virtual uint64_t byte_count() const = 0;
   virtual uint64_t shared_byte_count() const = 0;
+  // Upper bound of what the host's memory grows by when `count` rows are
+  // computed from `position` on.
+  virtual uint64_t GrowthFor(int64_t position, int64_t count) const = 0;
 
-  // The state as bytes, the same on every device: what Save writes Load reads.
-  virtual uint64_t SavedSize() const = 0;
-  virtual Status Save(void* buffer, uint64_t size) const = 0;
-  // Replaces this state, of a model with the same configuration, by a saved
-  // one of `length` positions; on failure it is as before.
-  virtual Status Load(const void* buffer, uint64_t size, int64_t length) = 0;
+  // The state as bytes, the same on every device, in pieces: pages, of which
+  // the last may be incomplete, and windows.
+  virtual uint64_t PageBytes(int64_t positions) const = 0;
+  virtual uint64_t WindowBytes(int64_t position) const = 0;
+  // The first positions of the page, up to the length.
+  virtual Status SavePage(int64_t page, void* bytes) = 0;
+  // One that is kept, or that of the length if no rows must be computed again.
+  virtual bool HasWindow(int64_t position) const = 0;
+  virtual Status SaveWindow(int64_t position, void* bytes) = 0;
+  // Into a state that is empty: its length, then pieces in any order, where
+  // pages may have entries beyond the length; then from where rows must be
+  // computed.
+  virtual Status StartLoad(int64_t length) = 0;
+  virtual Status LoadPage(int64_t page, int64_t positions,
+                          const void* bytes) = 0;
+  virtual Status LoadWindow(int64_t position, const void* bytes) = 0;
+  virtual Status FinishLoad(int64_t* replay_from) = 0;
 
  protected:
   ~SessionState() = default;
@@ -123,6 +160,13 @@ class Model : public RefCounted {
   // What a session of `capacity` positions and the shared scratch take.
   virtual Result<MemoryNeed> Need(baleen_mode mode, int64_t capacity,
                                   int64_t rows) const = 0;
+  // Upper bound of what a new state of so many positions takes of the host's
+  // memory.
+  virtual uint64_t StateGrowth(int64_t positions) const = 0;
+  // What windows kept each `period` positions (0: none), and one more if `one`,
+  // add to the host's memory of a session.
+  virtual uint64_t WindowNeed(int64_t capacity, int64_t period,
+                              bool one) const = 0;
 
   // A number that differs for models whose states do not fit each other.
   virtual uint64_t fingerprint() const = 0;

@@ -4,12 +4,14 @@
 #include <optional>
 #include <string_view>
 
+#include "base/byte_meter.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "format/checkpoint.h"
 #include "models/model.h"
+#include "models/pack.h"
 #include "ops/device.h"
 
 namespace baleen {
@@ -25,6 +27,8 @@ struct ModelRequest {
   const Device* cpu = nullptr;  // For what `device` lacks; may be the same.
   Memory* memory = nullptr;     // The memory that `cpu` computes in, too.
   const Log* log = nullptr;
+  // Counts what sessions keep in the host's memory; may be NULL.
+  ByteMeter* state_meter = nullptr;
   // Copy the weights to the device's fast layout; else they are used where
   // they are mapped.
   bool repack = false;
@@ -32,5 +36,8 @@ struct ModelRequest {
 
 // BALEEN_UNSUPPORTED for an architecture that is not among ours.
 Result<Ref<Model>> CreateModel(ModelRequest request);
+
+// Writes the model to a packed file.  REQUIRES: a checkpoint that is not one.
+Status PackModel(ModelRequest request, const PackRequest& pack);
 
 }  // namespace baleen

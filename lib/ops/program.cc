@@ -6,15 +6,101 @@
 #include "ops/table.h"
 
 namespace baleen {
+
+namespace {
+
+// Steps of more rows are not short of time to launch their operators one by
+// one; and each number of rows takes a recording of its own.
+constexpr int64_t kMostRecordedRows = 64;
+
+}  // namespace
+
 Program::Program(const Machine* machine, int64_t row_limit)
     : machine_(machine),
       row_limit_(row_limit),
       records_(machine->memory()),
-      instructions_(machine->memory()) {}
+      instructions_(machine->memory()),
+      recordings_(machine->memory()) {}
+
+Program::~Program() {
+  for (const Recording& one : recordings_) {
+    if (one.program == nullptr) continue;
+    machine_->table(kDevice).program_destroy(machine_->device(kDevice).handle,
+                                             one.program);
+  }
+}
+
+bool Program::IsRecordable() const {
+  const baleen_device_table& table = machine_->table(kDevice);
+  if (!machine_->split() || table.program_create == nullptr ||
+      table.program_run == nullptr || table.program_destroy == nullptr) {
+    return false;
+  }
+  for (const Instruction& instruction : instructions_) {
+    if (instruction.side != kDevice || instruction.tensor != nullptr) {
+      return false;
+    }
+  }
+  return !instructions_.empty();
+}
+
+Status Program::FindRecording(int64_t rows, baleen_program** out) const {
+  *out = nullptr;
+  if (rows > kMostRecordedRows || !IsRecordable()) return Status();
+  for (const Recording& one : recordings_) {
+    if (one.rows != rows) continue;
+    *out = one.program;
+    return Status();
+  }
+  Vector<baleen_op_record> records(machine_->memory());
+  records.reserve(instructions_.size());
+  for (const Instruction& instruction : instructions_) {
+    records.push_back(instruction.record);
+  }
+  recordings_.reserve(recordings_.size() + 1);
+  const auto count = static_cast<uint32_t>(records.size());
+  const baleen_device_table& table = machine_->table(kDevice);
+  baleen_program* program = nullptr;
+  uint32_t taken = 0;
+  const baleen_status status =
+      table.program_create(machine_->queue(kDevice), records.data(), count,
+                           nullptr, 0, &taken, &program);
+  if (status != BALEEN_OK && status != BALEEN_UNSUPPORTED) {
+    return machine_->StatusOf(kDevice, status, "a program was not recorded");
+  }
+  // A part of it is no use here: operators are then called one by one.
+  if (status == BALEEN_OK && taken != count) {
+    table.program_destroy(machine_->device(kDevice).handle, program);
+    program = nullptr;
+  }
+  recordings_.push_back({rows, program});
+  *out = program;
+  return Status();
+}
 
 Status Program::Run(int64_t rows, const std::atomic<bool>* cancel,
                     Trace* trace) const {
   const DefaultFloatMode mode;
+  const baleen_device_table& table = machine_->table(kDevice);
+  if (table.queue_rows != nullptr) {
+    BALEEN_RETURN_IF_ERROR(machine_->StatusOf(
+        kDevice,
+        table.queue_rows(machine_->queue(kDevice), static_cast<uint32_t>(rows)),
+        "the number of rows"));
+  }
+  baleen_program* recording = nullptr;
+  if (trace == nullptr) {
+    BALEEN_RETURN_IF_ERROR(FindRecording(rows, &recording));
+  }
+  if (recording == nullptr) return RunInstructions(rows, cancel, trace);
+  BALEEN_RETURN_IF_ERROR(machine_->StatusOf(
+      kDevice, table.program_run(machine_->queue(kDevice), recording),
+      "a recorded program"));
+  return machine_->Wait(kDevice);
+}
+
+Status Program::RunInstructions(int64_t rows, const std::atomic<bool>* cancel,
+                                Trace* trace) const {
   for (const Instruction& instruction : instructions_) {
     if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
       // Nothing of this run may still be at work when the caller goes on.

@@ -39,6 +39,7 @@ class Program {
   Program(const Machine* machine, int64_t row_limit);
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
+  ~Program();
 
   // Runs the operators in order, in the default floating-point mode, and waits
   // for them.  `rows`: of the batch, so that copies move no more.  *cancel,
@@ -63,6 +64,19 @@ class Program {
     uint64_t persistent_bytes = 0;
   };
 
+  // What the device made of the whole program for a number of rows.
+  struct Recording {
+    int64_t rows;
+    baleen_program* program;
+  };
+
+  // Whether the device can run all of it as one.
+  bool IsRecordable() const;
+  // Records the program for so many rows unless it has been; *out is NULL if
+  // the device does not want to.
+  Status FindRecording(int64_t rows, baleen_program** out) const;
+  Status RunInstructions(int64_t rows, const std::atomic<bool>* cancel,
+                         Trace* trace) const;
   Status RunOne(const Instruction& instruction, int64_t rows,
                 Trace* trace) const;
   Status CopyTensor(const ProgramTensor& tensor, Side to, int64_t rows) const;
@@ -74,6 +88,7 @@ class Program {
   Vector<Instruction> instructions_;
   uint64_t bytes_[kSideCount] = {};
   DeviceBlock blocks_[kSideCount];
+  mutable Vector<Recording> recordings_;
 };
 
 }  // namespace baleen

@@ -68,6 +68,7 @@ Result<Ref<ModelBundle>> ModelBundle::LoadFrom(
   const auto bundle =
       Ref<ModelBundle>::Adopt(new (place) ModelBundle(std::move(context)));
   ModelFolder folder(&files, path);
+  BALEEN_RETURN_IF_ERROR(folder.Open());
   const bool tokenizer_only =
       (options.flags & BALEEN_MODEL_TOKENIZER_ONLY) != 0;
   const Status config_status = folder.ReadConfig();
@@ -82,7 +83,7 @@ Result<Ref<ModelBundle>> ModelBundle::LoadFrom(
       return NotFound("%s has no tokenizer.json", path);
     }
   } else {
-    BALEEN_RETURN_IF_ERROR(bundle->LoadModel(folder, options));
+    BALEEN_RETURN_IF_ERROR(bundle->LoadModel(&folder, options));
   }
   bundle->FillInfo(folder);
   const Tokenizer* tokenizer = bundle->tokenizer();
@@ -140,37 +141,50 @@ Status ModelBundle::OpenDevices(const baleen_model_options& options,
   return Status();
 }
 
-Status ModelBundle::LoadModel(const ModelFolder& folder,
+Status ModelBundle::LoadModel(ModelFolder* folder,
                               const baleen_model_options& options) {
   shapes_only_ = (options.flags & BALEEN_MODEL_SHAPES_ONLY) != 0;
   ModelRequest request;
-  request.config = folder.config();
-  request.config_name = folder.config_name();
-  request.name = folder.name();
+  request.config = folder->config();
+  request.config_name = folder->config_name();
+  request.name = folder->name();
   request.memory = memory();
   request.log = &context_->log();
+  request.state_meter = context_->state_budget().meter();
   request.repack = (options.flags & BALEEN_MODEL_REPACK) != 0;
+  if (folder->packed() != nullptr) {
+    packed_bytes_ = folder->packed()->size();
+    request.repack = false;  // It is.
+  }
   BALEEN_RETURN_IF_ERROR(OpenDevices(options, &request.device));
   request.cpu = cpu_;
   LoadProgress progress(options.progress, options.progress_user_data);
   if (!shapes_only_) {
-    const bool verify = (options.flags & BALEEN_MODEL_VERIFY) != 0;
-    const bool lock = (options.flags & BALEEN_MODEL_LOCK_MEMORY) != 0;
-    BALEEN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
-                            Checkpoint::Open(folder.files(), folder.path()));
-    mapped_bytes_ = checkpoint.mapped_bytes();
-    copied_bytes_ = checkpoint.copied_bytes();
-    progress.set_total(checkpoint.byte_count() *
-                       (1 + uint64_t{verify} + uint64_t{lock}));
-    BALEEN_RETURN_IF_ERROR(progress.Add(0));
-    if (verify) {
-      BALEEN_RETURN_IF_ERROR(CheckWeights(checkpoint, memory(), &progress));
-    }
-    if (lock) BALEEN_RETURN_IF_ERROR(lock_.Lock(checkpoint, &progress));
-    request.checkpoint = std::move(checkpoint);
+    BALEEN_RETURN_IF_ERROR(
+        LoadWeights(folder, options, &progress, &request.checkpoint));
   }
   BALEEN_ASSIGN_OR_RETURN(model_, CreateModel(std::move(request)));
   return progress.Finish();
+}
+
+Status ModelBundle::LoadWeights(ModelFolder* folder,
+                                const baleen_model_options& options,
+                                LoadProgress* progress,
+                                std::optional<Checkpoint>* checkpoint) {
+  const bool verify = (options.flags & BALEEN_MODEL_VERIFY) != 0;
+  const bool lock = (options.flags & BALEEN_MODEL_LOCK_MEMORY) != 0;
+  BALEEN_ASSIGN_OR_RETURN(Checkpoint opened, folder->OpenCheckpoint());
+  mapped_bytes_ = opened.mapped_bytes();
+  copied_bytes_ = opened.copied_bytes();
+  progress->set_total(opened.byte_count() *
+                      (1 + uint64_t{verify} + uint64_t{lock}));
+  BALEEN_RETURN_IF_ERROR(progress->Add(0));
+  if (verify) {
+    BALEEN_RETURN_IF_ERROR(CheckWeights(opened, memory(), progress));
+  }
+  if (lock) BALEEN_RETURN_IF_ERROR(lock_.Lock(opened, progress));
+  *checkpoint = std::move(opened);
+  return Status();
 }
 
 void ModelBundle::FillInfo(const ModelFolder& folder) {

@@ -1,9 +1,11 @@
 // A model as the public API means it: weights, tokenizer, the encoder of
 // conversations, and the defaults that its folder names.
 //
-// Never changes once loaded, so any thread may use it.
+// Never changes once loaded, but for the list of its sessions; any thread may
+// use it.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -17,6 +19,7 @@
 #include "models/model.h"
 #include "session/load_progress.h"
 #include "session/model_folder.h"
+#include "session/prefix_index.h"
 #include "session/weight_lock.h"
 #include "text/tokenizer.h"
 
@@ -24,9 +27,14 @@ namespace baleen {
 
 class ModelBundle final : public RefCounted {
  public:
-  // Loads the folder `path`.  `options` has been read and checked by lib/api.
+  // Loads the folder or packed file `path`.  `options` has been read and checked
+  // by lib/api.
   static Result<Ref<ModelBundle>> Load(Ref<Context> context, const char* path,
                                        const baleen_model_options& options);
+  // Writes the folder `path` to the packed file `packed_path`.
+  static Status Pack(Ref<Context> context, const char* path,
+                     const char* packed_path,
+                     const baleen_model_options& options);
   // What loading it and a session would take, without loading weights.
   static Status Plan(Context* context, const char* path,
                      const baleen_model_options& model_options,
@@ -47,6 +55,8 @@ class ModelBundle final : public RefCounted {
   // The CPU, which samples whatever device computes.
   const Device& cpu() const { return *cpu_; }
   bool shapes_only() const { return shapes_only_; }
+  // Its sessions' beginnings.
+  PrefixIndex& prefixes() { return prefixes_; }
 
   // What generation_config.json advises: all that zero means in
   // baleen_sampling.
@@ -71,8 +81,11 @@ class ModelBundle final : public RefCounted {
                                            const baleen_model_options& options);
   Status LoadText(const ModelFolder& folder);
   Status LoadMetadata(const ModelFolder& folder);
-  Status LoadModel(const ModelFolder& folder,
-                   const baleen_model_options& options);
+  // Takes the tensors out of the folder.
+  Status LoadModel(ModelFolder* folder, const baleen_model_options& options);
+  Status LoadWeights(ModelFolder* folder, const baleen_model_options& options,
+                     LoadProgress* progress,
+                     std::optional<Checkpoint>* checkpoint);
   // Opens the model's device and the CPU, each with the settings that begin
   // with its backend's name.
   Status OpenDevices(const baleen_model_options& options,
@@ -90,9 +103,11 @@ class ModelBundle final : public RefCounted {
   bool shapes_only_ = false;
   uint64_t mapped_bytes_ = 0;  // Of the weights.
   uint64_t copied_bytes_ = 0;
+  uint64_t packed_bytes_ = 0;  // Of the packed file; 0: a folder.
   GenerationDefaults defaults_;
   // Keys and values of config.json, each value's text with a NUL behind.
   Vector<std::pair<String, String>> metadata_;
+  PrefixIndex prefixes_;
 };
 
 }  // namespace baleen

@@ -9,11 +9,21 @@ namespace baleen {
 namespace {
 
 // Far above what such files have (official: 3 kB, 7.8 MB, 29 kB).
-constexpr uint64_t kConfigLimit = uint64_t{16} << 20;
+constexpr uint64_t kSmallLimit = uint64_t{16} << 20;
 constexpr uint64_t kTokenizerLimit = uint64_t{256} << 20;
-constexpr uint64_t kEncoderLimit = uint64_t{16} << 20;
+
+constexpr std::string_view kConfig = "config.json";
+constexpr std::string_view kInferenceConfig = "inference/config.json";
+constexpr std::string_view kTokenizer = "tokenizer.json";
+constexpr std::string_view kDefaults = "generation_config.json";
+constexpr std::string_view kEncoder = "encoding/encoding_dsv4.py";
 
 constexpr std::string_view kEndName = "<｜end▁of▁sentence｜>";
+
+std::string_view LastPart(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return path.substr(path.rfind('/') + 1);
+}
 
 Status ReadNumber(Json root, const char* key, const char* file, double most,
                   float* number) {
@@ -52,10 +62,14 @@ Status ReadEndTokens(Json root, const char* file,
 
 }  // namespace
 
+const std::string_view ModelFolder::kOptionalFiles[3] = {kTokenizer, kDefaults,
+                                                         kEncoder};
+
 ModelFolder::ModelFolder(const FileSystem* files, std::string_view path)
     : files_(files),
       memory_(files->memory()),
       path_(path, memory_),
+      name_(LastPart(path), memory_),
       config_path_(memory_),
       config_text_(memory_) {}
 
@@ -63,23 +77,51 @@ String ModelFolder::Join(std::string_view name) const {
   return JoinPath(path_, name, memory_);
 }
 
-std::string_view ModelFolder::name() const {
-  std::string_view path = path_;
-  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
-  return path.substr(path.rfind('/') + 1);
+Status ModelFolder::Open() {
+  const Result<File> file = files_->Open(path_);
+  if (!file.ok()) return Status();  // A folder, or nothing.
+  const Result<bool> is_packed = PackedFile::HasMagic(*file);
+  if (!is_packed.ok() || !*is_packed) {
+    // Some hosts open folders, too.
+    if (Has(kConfig) || Has(kInferenceConfig) || Has(kTokenizer)) {
+      return Status();
+    }
+    BALEEN_RETURN_IF_ERROR(is_packed.status());
+    return Corrupt("%s is neither a folder nor a packed model", path_.c_str());
+  }
+  BALEEN_ASSIGN_OR_RETURN(PackedFile packed, PackedFile::Open(*files_, path_));
+  name_ = packed.header().name;
+  packed_ = MakeOwned<PackedFile>(memory_, std::move(packed));
+  return Status();
+}
+
+Result<Checkpoint> ModelFolder::OpenCheckpoint() {
+  if (packed_ == nullptr) return Checkpoint::Open(*files_, path_);
+  return Checkpoint::OfPacked(std::move(packed_), memory_);
+}
+
+bool ModelFolder::Has(std::string_view name) const {
+  return packed_ != nullptr ? packed_->HasText(name)
+                            : files_->Exists(Join(name));
+}
+
+Result<String> ModelFolder::ReadText(std::string_view name) const {
+  const uint64_t limit = name == kTokenizer ? kTokenizerLimit : kSmallLimit;
+  return packed_ != nullptr ? packed_->ReadText(name, limit)
+                            : files_->ReadText(Join(name), limit);
 }
 
 Status ModelFolder::ReadConfig() {
-  config_path_ = Join("config.json");
-  if (!files_->Exists(config_path_)) {
-    config_path_ = Join("inference/config.json");
-    if (!files_->Exists(config_path_)) {
+  config_file_ = kConfig;
+  if (!Has(config_file_)) {
+    config_file_ = kInferenceConfig;
+    if (!Has(config_file_)) {
       return NotFound("%s has neither config.json nor inference/config.json",
                       path_.c_str());
     }
   }
-  BALEEN_ASSIGN_OR_RETURN(config_text_,
-                          files_->ReadText(config_path_, kConfigLimit));
+  config_path_ = Join(config_file_);
+  BALEEN_ASSIGN_OR_RETURN(config_text_, ReadText(config_file_));
   BALEEN_ASSIGN_OR_RETURN(
       JsonDocument document,
       JsonDocument::Parse(config_text_, config_path_.c_str(), memory_));
@@ -91,20 +133,18 @@ Status ModelFolder::ReadConfig() {
 }
 
 Result<Owned<Tokenizer>> ModelFolder::ReadTokenizer() const {
-  const String path = Join("tokenizer.json");
-  if (!files_->Exists(path)) return Owned<Tokenizer>();
-  BALEEN_ASSIGN_OR_RETURN(const String text,
-                          files_->ReadText(path, kTokenizerLimit));
+  if (!Has(kTokenizer)) return Owned<Tokenizer>();
+  const String path = Join(kTokenizer);
+  BALEEN_ASSIGN_OR_RETURN(const String text, ReadText(kTokenizer));
   BALEEN_ASSIGN_OR_RETURN(Tokenizer tokenizer,
                           Tokenizer::Parse(text, path.c_str(), memory_));
   return MakeOwned<Tokenizer>(memory_, std::move(tokenizer));
 }
 
 Status ModelFolder::ReadDefaultsFile(GenerationDefaults* defaults) const {
-  const String path = Join("generation_config.json");
-  if (!files_->Exists(path)) return Status();
-  BALEEN_ASSIGN_OR_RETURN(const String text,
-                          files_->ReadText(path, kConfigLimit));
+  if (!Has(kDefaults)) return Status();
+  const String path = Join(kDefaults);
+  BALEEN_ASSIGN_OR_RETURN(const String text, ReadText(kDefaults));
   BALEEN_ASSIGN_OR_RETURN(const JsonDocument document,
                           JsonDocument::Parse(text, path.c_str(), memory_));
   const Json root = document.root();
@@ -132,10 +172,8 @@ Result<GenerationDefaults> ModelFolder::ReadDefaults(
 }
 
 Result<baleen_encoder> ModelFolder::FindEncoder() const {
-  const String path = Join("encoding/encoding_dsv4.py");
-  if (!files_->Exists(path)) return BALEEN_ENCODER_PREVIEW;
-  BALEEN_ASSIGN_OR_RETURN(const String text,
-                          files_->ReadText(path, kEncoderLimit));
+  if (!Has(kEncoder)) return BALEEN_ENCODER_PREVIEW;
+  BALEEN_ASSIGN_OR_RETURN(const String text, ReadText(kEncoder));
   return FolderTextIsGa(text) ? BALEEN_ENCODER_GA : BALEEN_ENCODER_PREVIEW;
 }
 

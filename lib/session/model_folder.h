@@ -1,6 +1,6 @@
-// The small files of a checkpoint's folder: configuration, tokenizer, defaults
-// of generation, and the encoder that tells which conversations it was trained
-// on.
+// The small files of a checkpoint's folder, or of the packed file made of it:
+// configuration, tokenizer, defaults of generation, and the encoder that tells
+// which conversations it was trained on.
 #pragma once
 
 #include <string_view>
@@ -12,6 +12,8 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "format/checkpoint.h"
+#include "format/packed_file.h"
 #include "text/tokenizer.h"
 
 namespace baleen {
@@ -30,6 +32,10 @@ class ModelFolder {
   // `files` must outlive the folder.
   ModelFolder(const FileSystem* files, std::string_view path);
 
+  // Opens the packed file, if the path is one's.  The rest comes after this.
+  Status Open();
+  const PackedFile* packed() const { return packed_.get(); }
+
   // config.json, or inference/config.json where there is no other; its text is
   // kept.  BALEEN_NOT_FOUND if there is neither.
   Status ReadConfig();
@@ -47,10 +53,21 @@ class ModelFolder {
   // Of the file encoding/encoding_dsv4.py, if there is one.
   Result<baleen_encoder> FindEncoder() const;
 
+  // Its tensors.  A packed file goes over to the checkpoint: call this last.
+  Result<Checkpoint> OpenCheckpoint();
+
+  // A small file as it is; nothing where `Has` says that there is none.
+  static const std::string_view kOptionalFiles[3];
+  bool Has(std::string_view name) const;
+  Result<String> ReadText(std::string_view name) const;
+  // Which of the two places config.json was found at.
+  std::string_view config_file() const { return config_file_; }
+  const String& config_text() const { return config_text_; }
+
   const FileSystem& files() const { return *files_; }
   const String& path() const { return path_; }
-  // The last part of the path.
-  std::string_view name() const;
+  // The last part of the path, or of that which was packed.
+  std::string_view name() const { return name_; }
 
  private:
   String Join(std::string_view name) const;
@@ -59,6 +76,9 @@ class ModelFolder {
   const FileSystem* files_;
   Memory* memory_;
   String path_;
+  String name_;
+  Owned<PackedFile> packed_;
+  std::string_view config_file_;
   String config_path_;
   String config_text_;
   Owned<JsonDocument> document_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "session/model_bundle.h"
+#include "session/session.h"
 #include "session/unread_files.h"
 
 namespace baleen {
@@ -58,9 +59,13 @@ Status ModelBundle::PlanSession(const baleen_session_options& options,
     // As if the weights were there.
     uint64_t& place =
         context_->files().can_map() ? plan->weights_mapped : plan->weights_host;
-    place += info_.weight_bytes;
+    place += packed_bytes_ != 0 ? packed_bytes_ : info_.weight_bytes;
   }
-  plan->session_host = need.session_host;
+  plan->session_host =
+      need.session_host +
+      model_->WindowNeed(capacity,
+                         PeriodOf(options.window, options.window_period),
+                         options.window != BALEEN_WINDOW_NONE);
   plan->session_device = need.session_device;
   plan->scratch_host = need.scratch_host;
   plan->scratch_device = need.scratch_device;

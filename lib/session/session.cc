@@ -44,18 +44,65 @@ Status CheckOptions(const baleen_session_options& options,
     return InvalidArgument("options.mode is %d, which is no mode",
                            options.mode);
   }
+  if (options.window_period % SessionState::kPagePositions != 0) {
+    return InvalidArgument("options.window_period is %u, no multiple of 256",
+                           options.window_period);
+  }
+  if (options.window_period != 0 && options.window != BALEEN_WINDOW_PERIODIC) {
+    return InvalidArgument(
+        "options.window_period is set, but options.window is not "
+        "BALEEN_WINDOW_PERIODIC");
+  }
   return Status();
 }
 
 }  // namespace
 
+int64_t PeriodOf(baleen_window window, uint32_t period) {
+  switch (window) {
+    case BALEEN_WINDOW_PERIODIC:
+      return period != 0 ? period : 4096;
+    case BALEEN_WINDOW_FULL:
+      return 128;
+    default:
+      return 0;
+  }
+}
+
 Session::Session(Ref<ModelBundle> bundle, const baleen_session_options& options)
     : bundle_(std::move(bundle)),
       options_(options),
-      tokens_(bundle_->memory()),
+      tokens_(bundle_->prefixes().mutex(), bundle_->memory()),
       logits_(bundle_->memory()),
-      sampler_(bundle_->cpu(), bundle_->memory()) {
+      sampler_(bundle_->cpu(), bundle_->memory()),
+      evicted_path_(bundle_->memory()) {
   stats_.struct_size = sizeof stats_;
+}
+
+Session::~Session() {
+  if (registered_) {
+    bundle_->context().state_budget().Remove(this);
+    // Somebody may be evicting it.
+    use_mutex_.lock();
+    use_mutex_.unlock();
+    bundle_->prefixes().Remove(&entry_);
+  }
+  DropEvicted();
+}
+
+void Session::Register() {
+  registered_ = true;
+  entry_.mode = options_.mode;
+  entry_.tokens = &tokens_;
+  bundle_->prefixes().Add(&entry_);
+  ShowState();
+  bundle_->context().state_budget().Add(this);
+}
+
+void Session::ShowState() {
+  if (registered_ && shares() && evicted_path_.empty()) {
+    bundle_->prefixes().Show(&entry_, state_.get());
+  }
 }
 
 Result<Owned<Session>> Session::Create(Ref<ModelBundle> bundle,
@@ -71,8 +118,61 @@ Result<Owned<Session>> Session::Create(Ref<ModelBundle> bundle,
   if (meant.seed == 0) meant.seed = FreshSeed();
   Memory* memory = bundle->memory();
   Owned<Session> session = MakeOwned<Session>(memory, std::move(bundle), meant);
-  BALEEN_ASSIGN_OR_RETURN(session->state_, model->CreateState());
+  BALEEN_ASSIGN_OR_RETURN(session->state_, session->NewState());
+  if (options.log_path != nullptr) {
+    BALEEN_RETURN_IF_ERROR(session->OpenLog(options.log_path));
+  }
+  // The caller's text lives no longer than this call.
+  session->options_.log_path = nullptr;
+  session->Register();
   return session;
+}
+
+Status Session::OpenLog(const char* path) {
+  if (!bundle_->context().has_own_files()) {
+    return Unsupported(
+        "options.log_path needs the system's own files, and this context has "
+        "those of its host");
+  }
+  const LogOwner owner = {bundle_->model()->fingerprint(), options_.mode,
+                          bundle_->info().vocabulary_size, options_.capacity};
+  const bool resume = (options_.flags & BALEEN_SESSION_RESUME) != 0;
+  Vector<baleen_token> tokens(bundle_->memory());
+  BALEEN_ASSIGN_OR_RETURN(
+      log_, TokenLog::Open(path, owner, resume, &options_.seed, &tokens,
+                           bundle_->memory()));
+  tokens_.Assign(tokens);
+  tokens_.MarkUnchanged();
+  return Status();
+}
+
+Status Session::FlushLog() {
+  const size_t keep = tokens_.unchanged();
+  if (log_ == nullptr || (keep == tokens_.size() && keep == log_->size() &&
+                          log_->seed() == options_.seed)) {
+    return Status();
+  }
+  BALEEN_RETURN_IF_ERROR(
+      log_->Write(keep, options_.seed, tokens_.span().subspan(keep)));
+  tokens_.MarkUnchanged();
+  return Status();
+}
+
+Status Session::ReserveState(int64_t positions, StateBudget::Room* room) {
+  const uint64_t bytes =
+      bundle_->model()->StateGrowth(positions) +
+      bundle_->model()->WindowNeed(positions, window_period(), false);
+  return bundle_->context().state_budget().Reserve(bytes, room);
+}
+
+int64_t Session::window_period() const {
+  return PeriodOf(options_.window, options_.window_period);
+}
+
+Result<StatePointer> Session::NewState() const {
+  BALEEN_ASSIGN_OR_RETURN(StatePointer state, bundle_->model()->CreateState());
+  state->KeepWindowsEach(window_period());
+  return state;
 }
 
 Status Session::CheckTokens(std::span<const baleen_token> tokens) const {
@@ -97,17 +197,14 @@ Status Session::CheckRoom(size_t count) const {
   return Status();
 }
 
-void Session::ReserveTokens(size_t count) {
-  const size_t needed = tokens_.size() + count;
-  if (needed > tokens_.capacity()) {
-    tokens_.reserve(std::max(needed, 2 * tokens_.capacity()));
-  }
-}
-
 int64_t Session::ChunkRows(int64_t position, int64_t left) const {
   int64_t rows = left;
   if (options_.prefill_chunk > 0) {
     rows = std::min(rows, int64_t{options_.prefill_chunk});
+  }
+  // A window is kept where a step ends.
+  if (const int64_t period = window_period(); period > 0) {
+    rows = std::min(rows, period - position % period);
   }
   return std::min(rows, bundle_->model()->RowLimit(position + rows));
 }
@@ -123,6 +220,9 @@ Status Session::ReportProgress(uint64_t done, uint64_t total) const {
 Status Session::RunRows(std::span<const baleen_token> rows, int64_t position,
                         int64_t output_count, float* logits) {
   logits_valid_ = false;
+  StateBudget::Room room;
+  BALEEN_RETURN_IF_ERROR(bundle_->context().state_budget().Reserve(
+      state_->GrowthFor(position, static_cast<int64_t>(rows.size())), &room));
   const int64_t length = state_->length();
   StepPart part;
   part.state = state_.get();
@@ -141,8 +241,14 @@ Status Session::RunRows(std::span<const baleen_token> rows, int64_t position,
 }
 
 Status Session::Compute(std::span<const baleen_token> tokens) {
-  ReserveTokens(tokens.size());
+  BALEEN_RETURN_IF_ERROR(Restore());
+  tokens_.Reserve(tokens.size());
   logits_.resize(bundle_->info().vocabulary_size);
+  // Tokens that came from a log.
+  if (state_->length() == 0 && tokens_.size() > 1) {
+    BALEEN_ASSIGN_OR_RETURN(PrefixMatch match, FindShared(tokens_, 0));
+    if (match.state) TakeShared(std::move(match), tokens_);
+  }
   const auto old_size = static_cast<int64_t>(tokens_.size());
   const int64_t end = old_size + static_cast<int64_t>(tokens.size());
   const auto total = static_cast<uint64_t>(end - replay_from_);
@@ -153,8 +259,7 @@ Status Session::Compute(std::span<const baleen_token> tokens) {
     const bool old = replay_from_ < old_size;
     const int64_t left = (old ? old_size : end) - replay_from_;
     const int64_t count = ChunkRows(replay_from_, left);
-    const std::span<const baleen_token> from =
-        old ? std::span<const baleen_token>(tokens_) : tokens;
+    const std::span<const baleen_token> from = old ? tokens_.span() : tokens;
     const int64_t offset = old ? replay_from_ : replay_from_ - old_size;
     const std::span<const baleen_token> rows =
         from.subspan(static_cast<size_t>(offset), static_cast<size_t>(count));
@@ -163,7 +268,7 @@ Status Session::Compute(std::span<const baleen_token> tokens) {
     BALEEN_RETURN_IF_ERROR(
         RunRows(rows, replay_from_, wanted ? 1 : 0, logits_.data()));
     if (!old) {
-      tokens_.insert(tokens_.end(), rows.begin(), rows.end());
+      tokens_.Add(rows);
       stats_.prompt_tokens += rows.size();
     }
     logits_valid_ = wanted;
@@ -184,6 +289,7 @@ Status Session::ComputeLogits() {
   if (tokens_.empty()) {
     return NotFound("the session is empty, so nothing follows from it");
   }
+  BALEEN_RETURN_IF_ERROR(Restore());
   // If the state has every token, its last row is computed again.
   const auto last = static_cast<int64_t>(tokens_.size()) - 1;
   if (replay_from_ > last) state_->Truncate(last, &replay_from_);
@@ -195,7 +301,32 @@ Status Session::Append(std::span<const baleen_token> tokens) {
   BALEEN_RETURN_IF_ERROR(CheckRoom(tokens.size()));
   if (tokens.empty()) return Status();
   const auto start = Clock::now();
+  BALEEN_RETURN_IF_ERROR(Restore());
+  if (tokens_.empty()) {
+    BALEEN_ASSIGN_OR_RETURN(PrefixMatch match, FindShared(tokens, 0));
+    if (match.state) {
+      stats_.reused_tokens += static_cast<uint64_t>(match.replay_from);
+      const size_t length = match.length;
+      TakeShared(std::move(match), tokens.first(length));
+      tokens = tokens.subspan(length);
+    }
+  }
+  // Conversations go back to where a prompt ended, and other sessions begin
+  // with the same prompt; its last row is computed again for its logits.
+  constexpr size_t kFew = 16;  // Cheaper to compute again than to copy.
+  const bool keep = tokens.size() >= kFew &&
+                    options_.window != BALEEN_WINDOW_NONE &&
+                    !bundle_->shapes_only();
+  if (keep) {
+    StateBudget::Room room;
+    BALEEN_RETURN_IF_ERROR(bundle_->context().state_budget().Reserve(
+        state_->ReserveWindowBytes(), &room));
+    state_->ReserveWindow();
+  }
   const Status status = Compute(tokens);
+  if (keep && status.ok()) {
+    state_->KeepWindowAt(static_cast<int64_t>(tokens_.size()) - 1);
+  }
   stats_.prompt_seconds += SecondsSince(start);
   return status;
 }
@@ -206,11 +337,12 @@ Status Session::AppendScored(std::span<const baleen_token> tokens,
   BALEEN_RETURN_IF_ERROR(CheckRoom(tokens.size()));
   if (tokens.empty()) return Status();
   if (!tokens_.empty()) BALEEN_RETURN_IF_ERROR(ComputeLogits());
+  BALEEN_RETURN_IF_ERROR(Restore());
   const auto start = Clock::now();
   const size_t vocabulary = bundle_->info().vocabulary_size;
   const int64_t most_rows = std::max<int64_t>(
       1, kScoredBytes / static_cast<int64_t>(vocabulary * sizeof(float)));
-  ReserveTokens(tokens.size());
+  tokens_.Reserve(tokens.size());
   Vector<float> rows_logits(bundle_->memory());
   const auto score = [&](std::span<const float> logits, baleen_token token) {
     const float logit = logits[static_cast<size_t>(token)];
@@ -237,7 +369,7 @@ Status Session::AppendScored(std::span<const baleen_token> tokens,
     for (size_t i = 1; i < rows.size(); ++i) {
       scores[done + i] = score(row(i - 1), rows[i]);
     }
-    tokens_.insert(tokens_.end(), rows.begin(), rows.end());
+    tokens_.Add(rows);
     stats_.prompt_tokens += rows.size();
     const auto last = row(rows.size() - 1);
     logits_.assign(last.begin(), last.end());
@@ -257,16 +389,27 @@ Status Session::SetTokens(std::span<const baleen_token> tokens,
                          "%zu tokens are over the capacity %llu", tokens.size(),
                          static_cast<unsigned long long>(options_.capacity));
   }
-  const auto common =
-      static_cast<size_t>(std::mismatch(tokens.begin(), tokens.end(),
-                                        tokens_.begin(), tokens_.end())
-                              .first -
-                          tokens.begin());
+  BALEEN_RETURN_IF_ERROR(Restore());
+  const auto own = tokens_.span();
+  const auto common = static_cast<size_t>(
+      std::mismatch(tokens.begin(), tokens.end(), own.begin(), own.end())
+          .first -
+      tokens.begin());
   BALEEN_RETURN_IF_ERROR(Truncate(common));
-  const size_t free = std::min(common, static_cast<size_t>(replay_from_));
+  size_t have = common;
+  size_t free = std::min(common, static_cast<size_t>(replay_from_));
+  if (common < tokens.size()) {
+    BALEEN_ASSIGN_OR_RETURN(PrefixMatch match,
+                            FindShared(tokens, static_cast<int64_t>(free)));
+    if (match.state) {
+      have = match.length;
+      free = static_cast<size_t>(match.replay_from);
+      TakeShared(std::move(match), tokens.first(have));
+    }
+  }
   if (reused != nullptr) *reused = free;
   stats_.reused_tokens += free;
-  return Append(tokens.subspan(common));
+  return Append(tokens.subspan(have));
 }
 
 Status Session::Truncate(size_t keep) {
@@ -275,13 +418,14 @@ Status Session::Truncate(size_t keep) {
                            tokens_.size());
   }
   if (keep == tokens_.size()) return Status();
+  BALEEN_RETURN_IF_ERROR(Restore());
   logits_valid_ = false;
-  tokens_.resize(keep);
+  tokens_.Truncate(keep);
   const int64_t length =
       std::min<int64_t>(state_->length(), static_cast<int64_t>(keep));
   int64_t replay_from = length;
   state_->Truncate(length, &replay_from);
-  replay_from_ = std::min(replay_from, replay_from_);
+  replay_from_ = replay_from;
   return Status();
 }
 
@@ -327,11 +471,13 @@ Status Session::Sample(const baleen_sampling& sampling, baleen_token* token) {
 Status Session::Step(const baleen_sampling& sampling,
                      std::span<baleen_token> tokens, size_t* count) {
   BALEEN_RETURN_IF_ERROR(CheckRoom(1));
-  ReserveTokens(1);
+  // Those that a long call has chosen before.
+  BALEEN_RETURN_IF_ERROR(FlushLog());
+  tokens_.Reserve(1);
   const auto start = Clock::now();
   baleen_token token = -1;
   BALEEN_RETURN_IF_ERROR(Sample(sampling, &token));
-  tokens_.push_back(token);
+  tokens_.Add({&token, 1});
   logits_valid_ = false;
   tokens[0] = token;
   *count = 1;
@@ -344,13 +490,18 @@ Result<Owned<Session>> Session::Fork() {
   baleen_session_options options = options_;
   options.progress = nullptr;
   options.progress_user_data = nullptr;
-  options.log_path = nullptr;
+  options.flags &= ~uint32_t{BALEEN_SESSION_RESUME};
+  BALEEN_RETURN_IF_ERROR(Restore());
+  StateBudget::Room room;
+  BALEEN_RETURN_IF_ERROR(ReserveState(1, &room));
   Owned<Session> fork = MakeOwned<Session>(bundle_->memory(), bundle_, options);
-  BALEEN_ASSIGN_OR_RETURN(fork->state_, state_->Fork());
-  fork->tokens_ = tokens_;
-  fork->replay_from_ = replay_from_;
+  BALEEN_ASSIGN_OR_RETURN(
+      fork->state_, state_->ForkAt(state_->length(), &fork->replay_from_));
+  fork->state_->KeepWindowsEach(window_period());
+  fork->tokens_.Assign(tokens_);
   fork->logits_ = logits_;
   fork->logits_valid_ = logits_valid_;
+  fork->Register();
   return fork;
 }
 

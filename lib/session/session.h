@@ -10,32 +10,64 @@
 //   replay_from_       where computing must begin: below the state's length
 //                      while a truncated window has to be filled again.
 //
-// Not thread-safe but for Cancel; lib/api refuses a second caller.
+// An idle session may be evicted by another thread: its state goes to a file and
+// its pages are freed; the next call that needs them brings them back.
+//
+// Not thread-safe but for Cancel; lib/api refuses a second caller, and enters
+// with a Use, which keeps those out who evict.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <span>
 
 #include <baleen/baleen.h>
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "format/saved_session.h"
+#include "context/state_budget.h"
 #include "models/model.h"
 #include "session/model_bundle.h"
+#include "session/prefix_index.h"
 #include "session/sampler.h"
+#include "session/saved_state.h"
+#include "session/token_line.h"
+#include "session/token_log.h"
 
 namespace baleen {
 
-class Session {
+// Positions between the windows that a session with these options keeps: FULL
+// keeps enough for at most 127 positions to be computed again.
+int64_t PeriodOf(baleen_window window, uint32_t period);
+
+class Session final : public Evictable {
  public:
+  // Being inside a session.
+  class Use {
+   public:
+    // `works`: it is no longer idle; else somebody only looks.
+    explicit Use(Session* session, bool works = true)
+        : session_(session), lock_(session->use_mutex_) {
+      session_->inside_.store(true, std::memory_order_relaxed);
+      if (works) session_->bundle_->context().state_budget().Touch(session_);
+    }
+    ~Use() { session_->inside_.store(false, std::memory_order_relaxed); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    Session* session_;
+    std::lock_guard<std::mutex> lock_;
+  };
+
   // `options` has been read by lib/api; the rest of its checks are here.
   static Result<Owned<Session>> Create(Ref<ModelBundle> bundle,
                                        const baleen_session_options& options);
 
   // Use Create; public for MakeOwned.
   Session(Ref<ModelBundle> bundle, const baleen_session_options& options);
+  ~Session();
 
   ModelBundle& bundle() const { return *bundle_; }
   std::span<const baleen_token> tokens() const { return tokens_; }
@@ -73,12 +105,32 @@ class Session {
 
   void GetStats(baleen_session_stats* stats) const;
 
+  // Gives the log, if there is one, the tokens that it does not have yet.
+  Status FlushLog();
+
+  // eviction.cc
+  bool TryEnter() override {
+    // Whoever holds a mutex must not try it.
+    return !inside_.load(std::memory_order_relaxed) && use_mutex_.try_lock();
+  }
+  void Leave() override { use_mutex_.unlock(); }
+  Status Evict(bool* evicted) override;
+
  private:
+  // While it lives, no other session shares our state; then they may share what
+  // it has become.
+  class Hidden {
+   public:
+    explicit Hidden(Session* session) : session_(session) {
+      session->bundle_->prefixes().Show(&session->entry_, nullptr);
+    }
+    ~Hidden() { session_->ShowState(); }
+
+   private:
+    Session* session_;
+  };
   Status CheckTokens(std::span<const baleen_token> tokens) const;
   Status CheckRoom(size_t count) const;
-  // So that `count` more tokens can be added without failing; by doubling, so
-  // that a million steps do not copy a million times.
-  void ReserveTokens(size_t count);
   // Computes what is put off, and `tokens` after it.  Tokens are part of the
   // timeline as soon as they are computed.
   Status Compute(std::span<const baleen_token> tokens);
@@ -90,23 +142,60 @@ class Session {
   int64_t ChunkRows(int64_t position, int64_t left) const;
   Status ReportProgress(uint64_t done, uint64_t total) const;
 
+  // Known to the budget and to other sessions from now on.
+  void Register();
+  bool shares() const {
+    return (options_.flags & BALEEN_SESSION_PRIVATE) == 0 &&
+           !bundle_->shapes_only();
+  }
+  void ShowState();
+  Status OpenLog(const char* path);
+  // Positions between windows that are kept; 0: none.
+  int64_t window_period() const;
+  Result<StatePointer> NewState() const;
+
+  // Room for a new state of so many positions.
+  Status ReserveState(int64_t positions, StateBudget::Room* room);
+
+  // sharing.cc
+  // The beginning of `tokens` that another session has, or a saved state, if it
+  // spares clearly more than the `own` first.
+  Result<PrefixMatch> FindShared(std::span<const baleen_token> tokens,
+                                 int64_t own);
+  Result<PrefixMatch> FindSaved(std::span<const baleen_token> tokens,
+                                std::span<const uint64_t> chain, int64_t least);
+  // Makes the session hold the match, which begins `tokens`.
+  void TakeShared(PrefixMatch match, std::span<const baleen_token> tokens);
+
+  // eviction.cc
+  // Brings an evicted state back.
+  Status Restore();
+  Status ReadEvicted(StatePointer* state, int64_t* replay_from);
+  void DropEvicted();
+
   // snapshot.cc
-  SavedHeader DescribeSaved() const;
   Status FillPutOff();
-  Status Write(const SavedHeader& header, unsigned char* bytes) const;
-  Status CheckSaved(const SavedHeader& header, const char* name) const;
-  Status Adopt(std::span<const unsigned char> bytes, const char* name);
+  // Positions of the windows that a saved state has, ascending.
+  Vector<int64_t> WindowsToSave(baleen_window window) const;
+  SavedParts PartsToSave() const;
+  Status LoadFrom(SavedInput* input, const char* name);
 
   Ref<ModelBundle> bundle_;
   baleen_session_options options_;  // Zeros replaced by their meaning.
   StatePointer state_;
-  Vector<baleen_token> tokens_;
+  TokenLine tokens_;
   int64_t replay_from_ = 0;
   Vector<float> logits_;
   bool logits_valid_ = false;
   Sampler sampler_;
   std::atomic<bool> cancel_{false};
   baleen_session_stats stats_ = {};
+  Owned<TokenLog> log_;
+  String evicted_path_;  // Of the file that the state is in; "": it is here.
+  PrefixIndex::Entry entry_;
+  bool registered_ = false;
+  std::mutex use_mutex_;
+  std::atomic<bool> inside_{false};  // A call of the host's.
 };
 
 }  // namespace baleen

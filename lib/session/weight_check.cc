@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/checksum.h"
+
 namespace baleen {
 namespace {
 
@@ -59,11 +61,49 @@ Status CheckTensor(const Checkpoint& checkpoint, const StoredTensor& tensor,
   return Status();
 }
 
+// A range of a packed file against its checksum.
+Status CheckRange(const PackedFile& file, const PackedRange& range,
+                  std::string_view name, unsigned char* piece,
+                  LoadProgress* progress) {
+  Checksum sum;
+  for (uint64_t done = 0; done < range.size;) {
+    const auto size =
+        static_cast<size_t>(std::min<uint64_t>(kPiece, range.size - done));
+    BALEEN_RETURN_IF_ERROR(file.Read(range.offset + done, piece, size));
+    sum.Add(piece, size);
+    done += size;
+    BALEEN_RETURN_IF_ERROR(progress->Add(size));
+  }
+  if (sum.Value() == range.checksum) return Status();
+  return Corrupt("%.*s at byte %llu of the packed model %s was changed",
+                 static_cast<int>(std::min<size_t>(name.size(), 96)),
+                 name.data(), static_cast<unsigned long long>(range.offset),
+                 file.path());
+}
+
+Status CheckPacked(const PackedFile& file, unsigned char* piece,
+                   LoadProgress* progress) {
+  for (const PackedTensor& tensor : file.tensors()) {
+    if (tensor.bytes.offset == 0) continue;
+    BALEEN_RETURN_IF_ERROR(
+        CheckRange(file, tensor.bytes, file.NameOf(tensor), piece, progress));
+  }
+  for (const PackedRange& part : file.parts()) {
+    BALEEN_RETURN_IF_ERROR(
+        CheckRange(file, part, "a part of a weight", piece, progress));
+  }
+  return Status();
+}
+
 }  // namespace
 
 Status CheckWeights(const Checkpoint& checkpoint, Memory* memory,
                     LoadProgress* progress) {
   const Block piece(memory, kPiece);
+  if (checkpoint.packed() != nullptr) {
+    return CheckPacked(*checkpoint.packed(),
+                       static_cast<unsigned char*>(piece.data()), progress);
+  }
   for (const StoredTensor& tensor : checkpoint.tensors()) {
     BALEEN_RETURN_IF_ERROR(
         CheckTensor(checkpoint, tensor,

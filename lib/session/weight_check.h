@@ -3,6 +3,7 @@
 //
 // Checkpoints have no checksums, so this finds what damage most often does to
 // them: holes full of one byte, pages of another file, numbers that are none.
+// Packed models have, and are held to them.
 #pragma once
 
 #include "base/memory.h"

@@ -45,11 +45,17 @@ Status WeightLock::Lock(const Checkpoint& checkpoint, LoadProgress* progress) {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   Vector<Range> wanted(ranges_.get_allocator());
   wanted.reserve(checkpoint.tensors().size());
-  for (const StoredTensor& tensor : checkpoint.tensors()) {
-    if (tensor.byte_count == 0) continue;
-    const auto begin = reinterpret_cast<uintptr_t>(tensor.data);
-    wanted.push_back({begin / page * page,
-                      (begin + tensor.byte_count + page - 1) / page * page});
+  const auto want = [&](const void* data, uint64_t size) {
+    const auto begin = reinterpret_cast<uintptr_t>(data);
+    wanted.push_back(
+        {begin / page * page, (begin + size + page - 1) / page * page});
+  };
+  if (checkpoint.packed() != nullptr) {
+    want(checkpoint.packed()->data(), checkpoint.packed()->size());
+  } else {
+    for (const StoredTensor& tensor : checkpoint.tensors()) {
+      if (tensor.byte_count != 0) want(tensor.data, tensor.byte_count);
+    }
   }
   std::sort(wanted.begin(), wanted.end(),
             [](const Range& a, const Range& b) { return a.begin < b.begin; });

@@ -21,8 +21,8 @@ const std::string kBegin =
 TEST(CommandLineTest, HelpIsNoFailure) {
   const Output output = RunTool({"--help"});
   EXPECT_EQ(output.exit_code, 0);
-  for (const char* command :
-       {"chat", "complete", "tokenize", "info", "perplexity", "bench"}) {
+  for (const char* command : {"chat", "complete", "tokenize", "info", "pack",
+                              "perplexity", "bench"}) {
     EXPECT_NE(output.out.find(command), std::string::npos) << command;
     EXPECT_EQ(RunTool({command, "--help"}).exit_code, 0) << command;
   }

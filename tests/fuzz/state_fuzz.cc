@@ -5,10 +5,12 @@
 // one that refused them must be as before.
 #include <baleen/baleen.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <span>
 #include <vector>
 
 #include "base/checksum.h"
@@ -73,23 +75,41 @@ uint64_t Fingerprint() {
   return fingerprint;
 }
 
-// Makes sizes, checksums and fingerprint those of a saved session; the counts
-// stay as they are.  False where that would take too many bytes.
+// Makes the size of the whole, checksums and fingerprint those of a saved
+// session; the counts and the sizes of pieces stay as they are.  False where
+// that would take too many bytes.
 bool Mend(Bytes* bytes) {
   baleen::SavedHeader header;
   if (bytes->size() < sizeof header) return false;
   std::memcpy(&header, bytes->data(), sizeof header);
+  header.pieces_size = 0;
   baleen::SavedLayout layout;
-  if (!baleen::LayOut(header, &layout) || layout.total > kMostBytes) {
+  if (!baleen::LayOut(header, &layout) || layout.pieces > kMostBytes) {
     return false;
   }
+  bytes->resize(std::max<uint64_t>(bytes->size(), layout.pieces));
+  const uint64_t count = header.page_count + header.window_count;
+  const auto front = [&] {
+    return std::span<const unsigned char>(*bytes).subspan(
+        sizeof header, layout.pieces - sizeof header);
+  };
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t size = baleen::PieceOf(layout, front(), i).size;
+    if (size > kMostBytes - header.pieces_size) return false;
+    header.pieces_size += size;
+  }
+  bytes->resize(layout.pieces + header.pieces_size);
+  uint64_t offset = layout.pieces;
+  for (uint64_t i = 0; i < count; ++i) {
+    baleen::SavedPiece piece = baleen::PieceOf(layout, front(), i);
+    piece.checksum = baleen::ChecksumOf(bytes->data() + offset, piece.size);
+    offset += piece.size;
+    std::memcpy(bytes->data() + layout.table + i * sizeof piece, &piece,
+                sizeof piece);
+  }
   header.fingerprint = Fingerprint();
-  baleen::SealHeader(&header);
-  bytes->resize(layout.total);
+  baleen::SealHeader(front(), &header);
   std::memcpy(bytes->data(), &header, sizeof header);
-  const uint64_t checksum = baleen::ChecksumOf(bytes->data() + sizeof header,
-                                               layout.checksum - sizeof header);
-  std::memcpy(bytes->data() + layout.checksum, &checksum, sizeof checksum);
   return true;
 }
 

@@ -29,6 +29,14 @@ model=$("$prefix/bin/baleen" info --json | grep '"path"')
 [[ $model == *"$prefix/share/baleen/pocket"* ]] ||
   fail "the installed tool uses another model: $model"
 
+# So does the Lua binding, with the path that a system's LuaJIT has under /usr.
+if command -v luajit >/dev/null; then
+  version=$(BALEEN_LIBRARY=$(find "$prefix" -name 'libbaleen.so.1') \
+    LUA_PATH="$prefix/share/lua/5.1/?.lua" \
+    luajit -e 'print(require("baleen").version())')
+  [[ $version == 1.* ]] || fail "the installed Lua binding is of $version"
+fi
+
 # What it depends on at run time: the C and C++ libraries and nothing else.
 library=$(find "$prefix" -name 'libbaleen.so.1')
 needed=$(objdump -p "$library" | awk '$1 == "NEEDED" { print $2 }')

@@ -120,7 +120,7 @@ TEST(Saving, ChangedBytesAreRefused) {
   Append(other, LongPrompt(9));
   const std::vector<float> before = Logits(other);
   // Every byte of the header, then a sample of the rest, each bit in turn.
-  for (size_t at = 0; at < good.size(); at += at < 96 ? 1 : good.size() / 97) {
+  for (size_t at = 0; at < good.size(); at += at < 128 ? 1 : good.size() / 97) {
     std::vector<unsigned char> bad = good;
     bad[at] = static_cast<unsigned char>(bad[at] ^ (1u << at % 8));
     const baleen_status status = Load(other, bad);

@@ -1,10 +1,13 @@
 // Each file says what it is, and none says that it is unfinished.
 //
 // A source file that begins by including its own header has said it there.
+#include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "source_tree.h"
@@ -49,6 +52,22 @@ bool IsComment(std::string_view line) {
   return line.starts_with("//") || line.starts_with("/*");
 }
 
+bool IsClean(std::string_view line) {
+  return line.find('\t') == std::string::npos &&
+         line.find('\r') == std::string::npos &&
+         (line.empty() || line.back() != ' ');
+}
+
+// No formatter looks after these.
+constexpr ptrdiff_t kLuaColumns = 80;
+
+// In characters of UTF-8: bytes that do not go on with one.
+ptrdiff_t Width(std::string_view line) {
+  return std::count_if(line.begin(), line.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  });
+}
+
 // "lib/base/json.cc" -> "json.h"
 std::string OwnHeader(const std::string& path) {
   const size_t begin = path.rfind('/') + 1;
@@ -67,6 +86,21 @@ TEST(CommentTest, FilesBeginByTellingWhatTheyAre) {
     const bool told = !source.lines.empty() &&
                       (IsComment(source.lines[0]) || IncludesOwnHeader(source));
     EXPECT_TRUE(told) << source.path;
+  }
+}
+
+TEST(CommentTest, LuaFilesDoTooAndEndTheirLinesCleanly) {
+  const std::vector<SourceFile> sources = ReadSources({".lua"});
+  ASSERT_FALSE(sources.empty());
+  for (const SourceFile& source : sources) {
+    const bool told =
+        !source.lines.empty() && source.lines[0].starts_with("-- ");
+    EXPECT_TRUE(told) << source.path;
+    for (const std::string& line : source.lines) {
+      EXPECT_TRUE(IsClean(line)) << source.path << ": " << line;
+      if (IsGenerated(source.path)) continue;
+      EXPECT_LE(Width(line), kLuaColumns) << source.path << ": " << line;
+    }
   }
 }
 
@@ -91,11 +125,7 @@ TEST(CommentTest, MarksAreFoundAsWords) {
 TEST(CommentTest, LinesEndCleanly) {
   for (const SourceFile& source : ReadCode()) {
     for (size_t i = 0; i < source.lines.size(); ++i) {
-      const std::string& line = source.lines[i];
-      const bool clean = line.find('\t') == std::string::npos &&
-                         line.find('\r') == std::string::npos &&
-                         (line.empty() || line.back() != ' ');
-      EXPECT_TRUE(clean) << source.path << ":" << i + 1;
+      EXPECT_TRUE(IsClean(source.lines[i])) << source.path << ":" << i + 1;
     }
   }
 }

@@ -126,7 +126,8 @@ std::string Check(const std::string& path, const Include& include) {
   const bool outsider =
       path.starts_with("examples/") || path.starts_with("bindings/") ||
       path.starts_with("tests/abi/") || path.starts_with("tests/model/") ||
-      path.starts_with("tests/cli/");
+      path.starts_with("tests/cli/") || path.starts_with("tests/desktop/") ||
+      path.starts_with("tests/game/");
   return outsider ? CheckOutsider(include) : std::string();
 }
 
@@ -159,6 +160,7 @@ TEST(IncludesTest, TheTableForbidsWhatItShould) {
   EXPECT_TRUE(refused("lib/ops/table.cc", "#include \"table.h\""));
   EXPECT_TRUE(refused("backends/cpu/ops.cc", "#include \"base/status.h\""));
   EXPECT_TRUE(refused("examples/cli/main.cc", "#include \"base/json.h\""));
+  EXPECT_TRUE(refused("tests/game/game_test.cc", "#include \"base/json.h\""));
   EXPECT_TRUE(refused("include/baleen/baleen.h", "#include <string>"));
   EXPECT_FALSE(refused("lib/base/json.cc", "#include \"base/status.h\""));
   EXPECT_FALSE(refused("lib/api/model_api.cc", "#include <baleen/baleen.h>"));

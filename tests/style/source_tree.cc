@@ -70,6 +70,9 @@ bool IsPublicHeader(const std::string& path) {
   return path.starts_with("include/baleen/");
 }
 
-bool IsGenerated(const std::string& path) { return path.ends_with(".inc"); }
+bool IsGenerated(const std::string& path) {
+  return path.ends_with(".inc") || path.ends_with("/cdef.lua") ||
+         path.ends_with("/bindings.rs");
+}
 
 }  // namespace baleen::style

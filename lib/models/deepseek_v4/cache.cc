@@ -15,15 +15,24 @@ uint64_t AlignUp(uint64_t size) {
 }  // namespace
 
 SlabPool::SlabPool(const Machine* machine, Side side, uint32_t slab_items,
-                   bool zero)
+                   bool zero, ByteMeter* meter)
     : machine_(machine),
       side_(side),
       slab_items_(slab_items),
       zero_(zero),
+      meter_(machine->IsHost(side) ? meter : nullptr),
       columns_(machine->memory()),
       slabs_(machine->memory()),
       holders_(machine->memory()),
       addresses_(machine->memory()) {}
+
+SlabPool::~SlabPool() {
+  for (const DeviceBlock& slab : slabs_) {
+    if (meter_ != nullptr && slab.data() != nullptr) {
+      meter_->Subtract(slab_bytes_);
+    }
+  }
+}
 
 void SlabPool::AddColumn(baleen_state* state, baleen_pool pool,
                          uint64_t item_bytes) {
@@ -97,6 +106,7 @@ Status SlabPool::OpenSlab(size_t slab) {
         machine_->Copy(side_, place, kCpu, &address, sizeof address));
   }
   slabs_[slab] = std::move(block);
+  if (meter_ != nullptr) meter_->Add(slab_bytes_);
   return Status();
 }
 
@@ -137,6 +147,7 @@ void SlabPool::Drop(int32_t item) {
   if (std::all_of(begin, begin + slab_items_,
                   [](uint32_t holders) { return holders == 0; })) {
     slabs_[slab] = DeviceBlock();
+    if (meter_ != nullptr) meter_->Subtract(slab_bytes_);
   }
 }
 
@@ -162,20 +173,22 @@ uint64_t SlabPool::Bytes(Side side, int64_t items) const {
 }
 
 StateStore::StateStore(const Machine* machine, Side side,
-                       std::span<const baleen_state_shape> shapes)
+                       std::span<const baleen_state_shape> shapes,
+                       ByteMeter* meter)
     : machine_(machine),
       side_(side),
+      meter_(meter),
       states_(shapes.size(), machine->memory()),
-      slots_(machine, side, 1, true),
-      pages_(machine, side, kSlabPages, false) {
+      slots_(machine, side, 1, true, meter),
+      pages_(machine, side, kSlabPages, false, meter) {
   for (size_t i = 0; i < shapes.size(); ++i) states_[i].shape = shapes[i];
 }
 
 Result<Owned<StateStore>> StateStore::Create(
     const Machine* machine, Side side,
-    std::span<const baleen_state_shape> shapes) {
+    std::span<const baleen_state_shape> shapes, ByteMeter* meter) {
   Owned<StateStore> store =
-      MakeOwned<StateStore>(machine->memory(), machine, side, shapes);
+      MakeOwned<StateStore>(machine->memory(), machine, side, shapes, meter);
   BALEEN_RETURN_IF_ERROR(store->SizePools());
   return store;
 }

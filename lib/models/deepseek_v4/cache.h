@@ -14,6 +14,7 @@
 
 #include <baleen/backend.h>
 
+#include "base/byte_meter.h"
 #include "ops/machine.h"
 
 namespace baleen::deepseek_v4 {
@@ -30,8 +31,11 @@ class SlabPool {
     uint64_t offset;  // In a slab, where this part of all its items lies.
   };
 
-  // `zero`: items are cleared when they are taken from fresh memory.
-  SlabPool(const Machine* machine, Side side, uint32_t slab_items, bool zero);
+  // `zero`: items are cleared when they are taken from fresh memory.  `meter`
+  // counts slabs in the host's memory.
+  SlabPool(const Machine* machine, Side side, uint32_t slab_items, bool zero,
+           ByteMeter* meter);
+  ~SlabPool();
 
   // Before the first Take.
   void AddColumn(baleen_state* state, baleen_pool pool, uint64_t item_bytes);
@@ -44,6 +48,7 @@ class SlabPool {
   bool IsShared(int32_t item) const;
 
   uint64_t item_bytes() const { return item_bytes_; }
+  uint64_t slab_bytes() const { return slab_bytes_; }
   // What the pool has allocated when it holds so many items and never held
   // more.
   uint64_t Bytes(Side side, int64_t items) const;
@@ -61,6 +66,7 @@ class SlabPool {
   Side side_;
   uint32_t slab_items_;
   bool zero_;
+  ByteMeter* meter_;  // NULL: on a device.
   Vector<Column> columns_;
   uint64_t item_bytes_ = 0;  // Of all columns.
   uint64_t slab_bytes_ = 0;
@@ -80,10 +86,10 @@ class StateStore {
 
   static Result<Owned<StateStore>> Create(
       const Machine* machine, Side side,
-      std::span<const baleen_state_shape> shapes);
+      std::span<const baleen_state_shape> shapes, ByteMeter* meter);
   // Use Create; public for MakeOwned.
   StateStore(const Machine* machine, Side side,
-             std::span<const baleen_state_shape> shapes);
+             std::span<const baleen_state_shape> shapes, ByteMeter* meter);
 
   Side side() const { return side_; }
   const Machine& machine() const { return *machine_; }
@@ -96,6 +102,8 @@ class StateStore {
   SlabPool& pages() { return pages_; }
   const SlabPool& slots() const { return slots_; }
   const SlabPool& pages() const { return pages_; }
+  // Of all that sessions keep in the host's memory.
+  ByteMeter& meter() { return *meter_; }
 
   // Guards the machine's queue and the pools' arrays: held by whoever runs a
   // step, takes items, or copies state.
@@ -106,6 +114,7 @@ class StateStore {
 
   const Machine* machine_;
   Side side_;
+  ByteMeter* meter_;
   std::mutex mutex_;
   Vector<baleen_state> states_;
   SlabPool slots_;

@@ -77,6 +77,8 @@ V4Model::V4Model(ModelRequest&& request, Config config, Weights weights,
       machine_(std::move(machine)),
       assignment_(*machine_),
       kinds_(request.memory),
+      meter_(request.state_meter != nullptr ? request.state_meter
+                                            : &own_meter_),
       rope_(config_, machine_.get()) {}
 
 void V4Model::Destroy() const {
@@ -157,11 +159,13 @@ Status V4Model::PrepareOnce(bool repack, bool* refused) {
     }
   }
   BALEEN_ASSIGN_OR_RETURN(
-      store_,
-      StateStore::Create(machine_.get(), SideOf(BALEEN_OP_QKV_POST), shapes));
+      store_, StateStore::Create(machine_.get(), SideOf(BALEEN_OP_QKV_POST),
+                                 shapes, meter_));
   BALEEN_ASSIGN_OR_RETURN(
-      prepared_, PreparedWeights::Create(machine_.get(), assignment_, weights_,
-                                         !checkpoint_.has_value(), repack));
+      prepared_,
+      PreparedWeights::Create(
+          machine_.get(), assignment_, weights_, !checkpoint_.has_value(),
+          repack, checkpoint_.has_value() ? checkpoint_->packed() : nullptr));
   rules_ = {this, store_.get(), config_.window, config_.layers,
             PositionBucket(config_.position_limit)};
   PassBuild build;
@@ -276,6 +280,16 @@ Result<MemoryNeed> V4Model::Need(baleen_mode mode, int64_t capacity,
   std::copy(std::begin(weights_.bytes_by_part),
             std::end(weights_.bytes_by_part), std::begin(need.weights_by_part));
   return need;
+}
+
+uint64_t V4Model::StateGrowth(int64_t positions) const {
+  return State(&rules_, memory_).GrowthFor(0, positions);
+}
+
+uint64_t V4Model::WindowNeed(int64_t capacity, int64_t period, bool one) const {
+  const State state(&rules_, memory_);
+  return (period > 0 ? state.WindowNeed(capacity, period) : 0) +
+         (one ? state.OneWindowNeed() : 0);
 }
 
 void V4Model::FillInfo(std::string_view name) {

@@ -34,6 +34,9 @@ class V4Model final : public Model, public DraftModel {
               const std::atomic<bool>* cancel, float* logits) override;
   Result<MemoryNeed> Need(baleen_mode mode, int64_t capacity,
                           int64_t rows) const override;
+  uint64_t StateGrowth(int64_t positions) const override;
+  uint64_t WindowNeed(int64_t capacity, int64_t period,
+                      bool one) const override;
   uint64_t fingerprint() const override { return fingerprint_; }
   DraftModel* drafter() override;
   void SetTrace(Trace* trace) override;
@@ -60,6 +63,9 @@ class V4Model final : public Model, public DraftModel {
   Status RunContexts(baleen_mode mode, const StepPart& part,
                      const uint16_t* means);
   const Machine& machine() const { return *machine_; }
+  // For who packs the weights: where they go, and what they are read from.
+  const Assignment& assignment() const { return assignment_; }
+  const Checkpoint& checkpoint() const { return *checkpoint_; }
   const Config& config() const { return config_; }
   const Weights& weights() const { return weights_; }
 
@@ -111,6 +117,8 @@ class V4Model final : public Model, public DraftModel {
   Assignment assignment_;
   Vector<baleen_state_shape> kinds_;
   Owned<PreparedWeights> prepared_;
+  ByteMeter own_meter_;
+  ByteMeter* meter_;
   Owned<StateStore> store_;
   RopeTables rope_;
   StateRules rules_;

@@ -1,5 +1,7 @@
 #include "models/deepseek_v4/prepared.h"
 
+#include <cstring>
+
 namespace baleen::deepseek_v4 {
 
 PreparedWeights::PreparedWeights(const Machine* machine,
@@ -23,49 +25,115 @@ PreparedWeights::~PreparedWeights() {
 
 Result<Owned<PreparedWeights>> PreparedWeights::Create(
     const Machine* machine, const Assignment& assignment,
-    const Weights& weights, bool shapes_only, bool repack) {
+    const Weights& weights, bool shapes_only, bool repack,
+    const PackedFile* packed) {
   Owned<PreparedWeights> prepared = MakeOwned<PreparedWeights>(
       machine->memory(), machine, assignment, shapes_only, repack);
+  prepared->packed_ = packed;
   BALEEN_RETURN_IF_ERROR(prepared->PrepareAll(weights));
+  if (packed != nullptr && prepared->next_packed_ != packed->weights().size()) {
+    return Corrupt("%s has %zu weights, %zu more than its model",
+                   packed->path(), packed->weights().size(),
+                   packed->weights().size() - prepared->next_packed_);
+  }
   return prepared;
+}
+
+Status PreparedWeights::List(const Machine* machine,
+                             const Assignment& assignment,
+                             const Weights& weights, WeightList* list) {
+  PreparedWeights prepared(machine, assignment, false, false);
+  prepared.list_ = list;
+  return prepared.PrepareAll(weights);
 }
 
 Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
                              const Vector<Tensor>& tensors,
                              const baleen_weight** out) {
-  if (shapes_only_ && !repack_) return Status();
   const Side side = assignment_.side(op);
-  const baleen_device_table& table = machine_->table(side);
-  baleen_device* const device = machine_->device(side).handle;
+  if (list_ != nullptr) {
+    list_->weights.push_back(
+        {side, kind, Vector<Tensor>(tensors, machine_->memory())});
+    return Status();
+  }
+  if (shapes_only_ && !repack_) return Status();
   baleen_weight_source source = {};
   source.struct_size = sizeof source;
   source.kind = kind;
   source.tensors = tensors.data();
   source.tensor_count = static_cast<uint32_t>(tensors.size());
   Opened one = {side, nullptr, Block()};
-  if (repack_) {
-    uint64_t size = 0;
-    BALEEN_RETURN_IF_ERROR(
-        machine_->StatusOf(side, table.weight_size(device, &source, &size),
-                           "the size of a packed weight"));
-    bytes_[machine_->cpu_side()] += size;
+  const void* blob = nullptr;
+  if (packed_ != nullptr) {
+    BALEEN_RETURN_IF_ERROR(FindPacked(side, source, &blob));
+  } else if (repack_) {
+    BALEEN_RETURN_IF_ERROR(Repack(side, source, &one.blob));
     if (shapes_only_) return Status();
-    one.blob = Block(machine_->memory(), static_cast<size_t>(size),
-                     static_cast<size_t>(DeviceBlock::kAlignment));
-    const uint32_t count = kind == BALEEN_WEIGHT_EXPERTS
-                               ? source.tensor_count / 3
-                               : source.tensor_count;
-    BALEEN_RETURN_IF_ERROR(machine_->StatusOf(
-        side, table.weight_pack(device, &source, 0, count, one.blob.data()),
-        "a weight could not be packed"));
+    blob = one.blob.data();
   }
   opened_.reserve(opened_.size() + 1);
   BALEEN_RETURN_IF_ERROR(machine_->StatusOf(
-      side, table.weight_open(device, &source, one.blob.data(), &one.handle),
+      side,
+      machine_->table(side).weight_open(machine_->device(side).handle, &source,
+                                        blob, &one.handle),
       "a weight could not be opened"));
   *out = one.handle;
   opened_.push_back(std::move(one));
   return Status();
+}
+
+Status PreparedWeights::FindPacked(Side side,
+                                   const baleen_weight_source& source,
+                                   const void** blob) {
+  const std::span<const PackedWeight> weights = packed_->weights();
+  if (next_packed_ == weights.size()) {
+    return Corrupt("%s has %zu weights, fewer than its model", packed_->path(),
+                   weights.size());
+  }
+  const PackedWeight& found = weights[next_packed_];
+  const Device& device = machine_->device(side);
+  const char* has = packed_->header().layouts[found.layout];
+  const char* reads = device.table->weight_layout == nullptr
+                          ? ""
+                          : device.table->weight_layout(device.handle);
+  if (reads == nullptr || std::strcmp(has, reads) != 0) {
+    return Unsupported(
+        "%s is packed in the layout %s, which device %s of this version does "
+        "not read; load the checkpoint's folder, or pack it again",
+        packed_->path(), has, device.backend);
+  }
+  uint64_t size = 0;
+  BALEEN_RETURN_IF_ERROR(machine_->StatusOf(
+      side, device.table->weight_size(device.handle, &source, &size),
+      "the size of a packed weight"));
+  if (found.kind != source.kind || found.tensor_count != source.tensor_count ||
+      found.size != size) {
+    return Corrupt("weight %zu of %s is not the one that its model has there",
+                   next_packed_, packed_->path());
+  }
+  *blob = packed_->DataOf(found);
+  ++next_packed_;
+  return Status();
+}
+
+Status PreparedWeights::Repack(Side side, const baleen_weight_source& source,
+                               Block* blob) {
+  const baleen_device_table& table = machine_->table(side);
+  baleen_device* const device = machine_->device(side).handle;
+  uint64_t size = 0;
+  BALEEN_RETURN_IF_ERROR(
+      machine_->StatusOf(side, table.weight_size(device, &source, &size),
+                         "the size of a packed weight"));
+  bytes_[machine_->cpu_side()] += size;
+  if (shapes_only_) return Status();
+  *blob = Block(machine_->memory(), static_cast<size_t>(size),
+                static_cast<size_t>(DeviceBlock::kAlignment));
+  const uint32_t count = source.kind == BALEEN_WEIGHT_EXPERTS
+                             ? source.tensor_count / 3
+                             : source.tensor_count;
+  return machine_->StatusOf(
+      side, table.weight_pack(device, &source, 0, count, blob->data()),
+      "a weight could not be packed");
 }
 
 Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
@@ -80,6 +148,13 @@ Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
 Status PreparedWeights::Hold(baleen_op op, const Tensor& tensor,
                              const Tensor** out) {
   if (tensor.rank == 0) return Status();
+  if (list_ != nullptr) {
+    list_->plain.push_back(tensor);
+    return Status();
+  }
+  if (packed_ != nullptr && tensor.data == nullptr) {
+    return Corrupt("%s lacks the bytes of a tensor", packed_->path());
+  }
   Homes& homes = homes_.emplace_back();
   for (Tensor& home : homes.on) home = tensor;
   *out = homes.handle();

@@ -6,6 +6,7 @@
 #include <deque>
 #include <initializer_list>
 
+#include "format/packed_file.h"
 #include "models/deepseek_v4/config.h"
 #include "models/deepseek_v4/weights.h"
 #include "ops/assignment.h"
@@ -79,15 +80,33 @@ struct PreparedDspark {
       : stages(memory), context_kv(memory) {}
 };
 
+// What weights are made of, in the order in which they are prepared: for who
+// writes them to a file.
+struct WeightList {
+  struct Entry {
+    Side side;
+    baleen_weight_kind kind;
+    Vector<Tensor> tensors;
+  };
+  Vector<Entry> weights;
+  Vector<Tensor> plain;  // Those that are no part of a weight.
+
+  explicit WeightList(Memory* memory) : weights(memory), plain(memory) {}
+};
+
 // Immutable once created.  The checkpoint, whose bytes are used where they
 // lie, must outlive it.
 class PreparedWeights {
  public:
-  // `repack`: into the devices' own layouts.
-  static Result<Owned<PreparedWeights>> Create(const Machine* machine,
-                                               const Assignment& assignment,
-                                               const Weights& weights,
-                                               bool shapes_only, bool repack);
+  // `repack`: into the devices' own layouts.  `packed`, unless NULL, has the
+  // weights in such a layout already.
+  static Result<Owned<PreparedWeights>> Create(
+      const Machine* machine, const Assignment& assignment,
+      const Weights& weights, bool shapes_only, bool repack,
+      const PackedFile* packed = nullptr);
+  // Only says what Create would make.
+  static Status List(const Machine* machine, const Assignment& assignment,
+                     const Weights& weights, WeightList* list);
   // Use Create; public for MakeOwned.
   PreparedWeights(const Machine* machine, const Assignment& assignment,
                   bool shapes_only, bool repack);
@@ -118,6 +137,11 @@ class PreparedWeights {
   Status Open(baleen_op op, baleen_weight_kind kind,
               std::initializer_list<const Tensor*> tensors,
               const baleen_weight** out);
+  // Sets *blob to the next weight of the packed file, if it is this one.
+  Status FindPacked(Side side, const baleen_weight_source& source,
+                    const void** blob);
+  // Allocates a blob and packs the tensors into it.
+  Status Repack(Side side, const baleen_weight_source& source, Block* blob);
   // Sets *out to the handle of a plain tensor that `op` reads; NULL if it is
   // empty.
   Status Hold(baleen_op op, const Tensor& tensor, const Tensor** out);
@@ -136,6 +160,9 @@ class PreparedWeights {
   Assignment assignment_;
   bool shapes_only_;
   bool repack_;
+  const PackedFile* packed_ = nullptr;
+  size_t next_packed_ = 0;
+  WeightList* list_ = nullptr;
   Vector<Opened> opened_;
   std::pmr::deque<Homes> homes_;
   Vector<DeviceBlock> uploads_;

@@ -12,6 +12,7 @@ constexpr int64_t kForkSlack = 8;
 
 // Page tables grow by so many pages at once.
 constexpr int64_t kTableStep = 64;
+static_assert(SessionState::kWindowSlack == kForkSlack);
 
 int64_t PageCount(int64_t positions) {
   constexpr int64_t kPage = SessionState::kPagePositions;
@@ -36,7 +37,7 @@ int64_t EntriesOf(const baleen_state_shape& shape, baleen_pool pool,
 }  // namespace
 
 State::State(const StateRules* rules, Memory* memory)
-    : rules_(rules), memory_(memory), pages_(memory) {}
+    : rules_(rules), memory_(memory), pages_(memory), windows_(memory) {}
 
 StatePointer State::Create(const StateRules* rules, Memory* memory) {
   Owned<State> state = MakeOwned<State>(memory, rules, memory);
@@ -117,16 +118,18 @@ Status State::Prepare(int64_t position, int64_t count, int64_t frozen) {
     BALEEN_RETURN_IF_ERROR(
         OwnPage(i, std::clamp<int64_t>(before, 0, kPagePositions)));
   }
-  return Status();
+  return PrepareWindow(position, count);
 }
 
 void State::Commit(int64_t position, int64_t count) {
   next_ = position + count;
   length_ = std::max(length_, next_);
   written_end_ = std::max(written_end_, next_);
+  TakeWindow();
 }
 
 void State::Abandon(int64_t position, int64_t count) {
+  prepared_ = {};
   written_end_ = std::max(written_end_, position + count);
   DropPages(static_cast<size_t>(PageCount(length_)));
 }
@@ -145,8 +148,24 @@ int64_t State::TailStart(const baleen_state_shape& shape, int64_t end) {
       0, end / ratio * ratio - (OverlapOf(shape) - 1) * ratio);
 }
 
+bool State::HasRows(int64_t position) const {
+  if (slot_ < 0 || position > next_ || position < tails_from_ ||
+      rows_from_ > WindowStart(position)) {
+    return false;
+  }
+  for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
+    const baleen_state_shape& shape = store().state(layer).shape;
+    if (written_end_ - shape.ring_rows > WindowStart(position)) return false;
+    if (shape.ratio == 0) continue;
+    if (written_end_ - shape.tail_rows > TailStart(shape, position)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool State::CanContinue(int64_t next, int64_t length) const {
-  if (rows_from_ > WindowStart(length)) return false;
+  if (rows_from_ > WindowStart(length) || next < tails_from_) return false;
   for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
     const baleen_state_shape& shape = store().state(layer).shape;
     if (written_end_ - shape.ring_rows > WindowStart(next)) return false;
@@ -169,17 +188,40 @@ bool State::CanContinue(int64_t next, int64_t length) const {
 // of whoever reads the last layer's output (a DSpark drafter): with depth layers
 // before it, and 128 rows, q + 127 depth <= length - 128 holds if q is
 // length - 128 (depth + 1).
+int64_t State::BackFrom(int64_t length) const {
+  const int64_t window = rules_->window;
+  const int64_t back = length - window * (rules_->depth + 1);
+  return std::max<int64_t>(0, back / window * window);
+}
+
+void State::Rewind() {
+  const int64_t window = rules_->window;
+  next_ = BackFrom(length_);
+  const KeptWindow* kept = BestWindow(length_);
+  if (kept != nullptr && kept->position > next_ &&
+      CopyWindow(kept->position, kept->bytes(), false).ok()) {
+    StandAt(kept->position);
+    return;
+  }
+  rows_from_ = next_ == 0 ? 0 : next_ + (window - 1) * rules_->depth;
+  written_end_ = next_;
+  tails_from_ = next_;
+}
+
+void State::StandAt(int64_t position) {
+  next_ = position;
+  written_end_ = position;
+  tails_from_ = position;
+  rows_from_ = WindowStart(position);
+}
+
 void State::Truncate(int64_t length, int64_t* replay_from) {
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
   length_ = std::clamp<int64_t>(length, 0, length_);
   DropPages(static_cast<size_t>(PageCount(length_)));
+  ForgetWindows(length_);
   next_ = std::min(next_, length_);
-  if (!CanContinue(next_, length_)) {
-    const int64_t window = rules_->window;
-    const int64_t back = length_ - window * (rules_->depth + 1);
-    next_ = std::max<int64_t>(0, back / window * window);
-    rows_from_ = next_ == 0 ? 0 : next_ + (window - 1) * rules_->depth;
-    written_end_ = next_;
-  }
+  if (!CanContinue(next_, length_)) Rewind();
   *replay_from = next_;
 }
 
@@ -202,44 +244,72 @@ Status State::CopyRing(StateCopies* copies, int32_t layer, baleen_pool pool,
   return Status();
 }
 
-Result<StatePointer> State::Fork() {
+Result<StatePointer> State::ForkAt(int64_t length, int64_t* replay_from) {
   const std::lock_guard<std::mutex> lock(rules_->store->mutex());
   StatePointer pointer = Create(rules_, memory_);
   State& fork = static_cast<State&>(*pointer);
-  if (slot_ < 0) return pointer;
+  length = std::clamp<int64_t>(length, 0, length_);
+  if (replay_from != nullptr) *replay_from = 0;
+  if (slot_ < 0 || length == 0) return pointer;
   BALEEN_ASSIGN_OR_RETURN(fork.slot_, rules_->store->slots().Take());
-  const auto complete = static_cast<size_t>(length_ / kPagePositions);
-  fork.pages_.reserve(pages_.capacity());
-  for (const int32_t page : pages_) {
-    rules_->store->pages().Share(page);
-    fork.pages_.push_back(page);
+  const auto count = static_cast<size_t>(PageCount(length));
+  const auto complete = static_cast<size_t>(length / kPagePositions);
+  fork.pages_.reserve(length == length_ ? pages_.capacity() : count);
+  for (size_t i = 0; i < count; ++i) {
+    rules_->store->pages().Share(pages_[i]);
+    fork.pages_.push_back(pages_[i]);
   }
-  fork.length_ = length_;
-  if (fork.pages_.size() > complete) {
-    BALEEN_RETURN_IF_ERROR(fork.OwnPage(complete, length_ % kPagePositions));
+  fork.length_ = length;
+  if (count > complete) {
+    BALEEN_RETURN_IF_ERROR(fork.OwnPage(complete, length % kPagePositions));
   }
-  const int64_t end = std::max<int64_t>(0, next_ - kForkSlack);
-  const int64_t start = WindowStart(end);
-  StateCopies copies(rules_->store);
-  for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
-    const baleen_state_shape& shape = store().state(layer).shape;
-    BALEEN_RETURN_IF_ERROR(CopyRing(&copies, layer, BALEEN_POOL_WINDOW, slot_,
-                                    fork.slot_, start, next_, nullptr));
-    if (shape.ratio == 0) continue;
-    BALEEN_RETURN_IF_ERROR(CopyRing(&copies, layer, BALEEN_POOL_TAIL, slot_,
-                                    fork.slot_, TailStart(shape, end), next_,
-                                    nullptr));
+  fork.windows_ = windows_;
+  fork.single_ = single_;
+  fork.ForgetWindows(length);
+  const int64_t next = std::min(next_, length);
+  // A fork of the whole takes along rows that are being computed again.
+  if (length == length_ || HasRows(next)) {
+    const int64_t end = std::max<int64_t>(0, next - kForkSlack);
+    const int64_t start = WindowStart(end);
+    StateCopies copies(rules_->store);
+    for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
+      const baleen_state_shape& shape = store().state(layer).shape;
+      BALEEN_RETURN_IF_ERROR(CopyRing(&copies, layer, BALEEN_POOL_WINDOW, slot_,
+                                      fork.slot_, start, next, nullptr));
+      if (shape.ratio == 0) continue;
+      BALEEN_RETURN_IF_ERROR(CopyRing(&copies, layer, BALEEN_POOL_TAIL, slot_,
+                                      fork.slot_, TailStart(shape, end), next,
+                                      nullptr));
+    }
+    BALEEN_RETURN_IF_ERROR(copies.Flush());
+    fork.next_ = next;
+    // Also where the fork ends before us, so that it does not take rows for
+    // its own that ours have overwritten.
+    fork.written_end_ = written_end_;
+    fork.rows_from_ = std::max(rows_from_, start);
+    fork.tails_from_ = std::max(tails_from_, end);
+  } else {
+    fork.Rewind();
   }
-  BALEEN_RETURN_IF_ERROR(copies.Flush());
-  fork.next_ = next_;
-  fork.written_end_ = written_end_;
-  fork.rows_from_ = std::max(rows_from_, start);
+  if (replay_from != nullptr) *replay_from = fork.next_;
   return pointer;
 }
 
+int64_t State::ReplayOfFork(int64_t length) {
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+  length = std::clamp<int64_t>(length, 0, length_);
+  if (slot_ < 0 || length == 0) return 0;
+  const int64_t next = std::min(next_, length);
+  if (length == length_ || HasRows(next)) return next;
+  const KeptWindow* kept = BestWindow(length);
+  return std::max(BackFrom(length), kept == nullptr ? 0 : kept->position);
+}
+
 uint64_t State::byte_count() const {
-  const uint64_t slot = slot_ < 0 ? 0 : store().slots().item_bytes();
-  return slot + pages_.size() * store().pages().item_bytes();
+  uint64_t bytes = slot_ < 0 ? 0 : store().slots().item_bytes();
+  for (const Ref<KeptWindow>& kept : windows_) bytes += kept->size();
+  if (single_) bytes += single_->size();
+  return bytes + pages_.size() * store().pages().item_bytes();
 }
 
 uint64_t State::shared_byte_count() const {
@@ -247,7 +317,32 @@ uint64_t State::shared_byte_count() const {
   for (const int32_t page : pages_) {
     if (store().pages().IsShared(page)) ++shared;
   }
-  return shared * store().pages().item_bytes();
+  shared *= store().pages().item_bytes();
+  for (const Ref<KeptWindow>& kept : windows_) {
+    if (kept->IsShared()) shared += kept->size();
+  }
+  if (single_ && single_->IsShared()) shared += single_->size();
+  return shared;
+}
+
+uint64_t State::GrowthFor(int64_t position, int64_t count) const {
+  if (!store().machine().IsHost(store().side())) return 0;
+  const int64_t end = position + count;
+  // Pages beyond ours, and those that are shared and will be written to.
+  const auto wanted = static_cast<size_t>(PageCount(end));
+  const auto first =
+      static_cast<size_t>(std::max(position, length_) / kPagePositions);
+  size_t pages = wanted > pages_.size() ? wanted - pages_.size() : 0;
+  for (size_t i = first; i < std::min(wanted, pages_.size()); ++i) {
+    if (store().pages().IsShared(pages_[i])) ++pages;
+  }
+  uint64_t bytes = slot_ < 0 ? store().slots().slab_bytes() : 0;
+  bytes += (pages + StateStore::kSlabPages - 1) / StateStore::kSlabPages *
+           store().pages().slab_bytes();
+  if (period_ > 0 && end / period_ > position / period_) {
+    bytes += WindowBytes(end / period_ * period_);
+  }
+  return bytes;
 }
 
 }  // namespace baleen::deepseek_v4

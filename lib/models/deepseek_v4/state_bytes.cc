@@ -1,7 +1,8 @@
-// A State as bytes: for each layer its entries, its keys, the last window and
-// the tail, items one after another, the same on every device.  How many there
-// are follows from the length, so nothing but the length is needed to read
-// them.
+// A State as bytes, in pieces that are the same on every device.
+//
+// A page is for each layer its entries and its keys; a window for each layer the
+// rows before a position and the tail.  How many there are follows from the
+// positions.
 #include <algorithm>
 
 #include "models/deepseek_v4/state.h"
@@ -9,117 +10,143 @@
 namespace baleen::deepseek_v4 {
 namespace {
 
-uint64_t ItemsOf(const baleen_state_shape& shape, baleen_pool pool,
-                 int64_t length) {
+// Entries that end in the first `positions` of a page.
+int64_t EntriesOf(const baleen_state_shape& shape, baleen_pool pool,
+                  int64_t positions) {
   if (shape.ratio == 0) return 0;
   if (pool == BALEEN_POOL_KEYS && shape.key_size == 0) return 0;
-  return static_cast<uint64_t>(length / shape.ratio);
+  return positions / shape.ratio;
 }
 
 }  // namespace
 
-uint64_t State::SavedSize() const {
+uint64_t State::PageBytes(int64_t positions) const {
   uint64_t size = 0;
   for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
     const baleen_state_shape& shape = store().state(layer).shape;
     for (const baleen_pool pool : {BALEEN_POOL_ENTRIES, BALEEN_POOL_KEYS}) {
-      size += ItemsOf(shape, pool, length_) * ItemBytes(shape, pool);
+      size += static_cast<uint64_t>(EntriesOf(shape, pool, positions)) *
+              ItemBytes(shape, pool);
     }
-    size += static_cast<uint64_t>(length_ - WindowStart(length_)) *
+  }
+  return size;
+}
+
+uint64_t State::WindowBytes(int64_t position) const {
+  uint64_t size = 0;
+  for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
+    const baleen_state_shape& shape = store().state(layer).shape;
+    size += static_cast<uint64_t>(position - WindowStart(position)) *
             ItemBytes(shape, BALEEN_POOL_WINDOW);
-    size += static_cast<uint64_t>(length_ - TailStart(shape, length_)) *
+    size += static_cast<uint64_t>(position - TailStart(shape, position)) *
             ItemBytes(shape, BALEEN_POOL_TAIL);
   }
   return size;
 }
 
-Status State::TransferPages(StateCopies* copies, int32_t layer,
-                            baleen_pool pool, char* bytes, bool save) const {
-  const baleen_state_shape& shape = store().state(layer).shape;
-  const uint64_t item = ItemBytes(shape, pool);
-  uint64_t left = ItemsOf(shape, pool, length_);
-  for (size_t i = 0; left > 0; ++i) {
-    const uint64_t count = std::min<uint64_t>(
-        left, static_cast<uint64_t>(kPagePositions) / shape.ratio);
-    BALEEN_RETURN_IF_ERROR(
-        copies->Add(layer, pool, save ? pages_[i] : -1, save ? -1 : pages_[i],
-                    0, static_cast<int64_t>(count), bytes, count * item));
-    bytes += count * item;
-    left -= count;
-  }
-  return Status();
-}
-
-Status State::Transfer(char* bytes, bool save) const {
+Status State::CopyPage(int64_t page, int64_t positions, char* bytes,
+                       bool save) const {
   StateCopies copies(rules_->store);
-  const int32_t from = save ? slot_ : -1;
-  const int32_t to = save ? -1 : slot_;
+  const int32_t index = pages_[static_cast<size_t>(page)];
   for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
     const baleen_state_shape& shape = store().state(layer).shape;
     for (const baleen_pool pool : {BALEEN_POOL_ENTRIES, BALEEN_POOL_KEYS}) {
-      BALEEN_RETURN_IF_ERROR(TransferPages(&copies, layer, pool, bytes, save));
-      bytes += ItemsOf(shape, pool, length_) * ItemBytes(shape, pool);
-    }
-    for (const baleen_pool pool : {BALEEN_POOL_WINDOW, BALEEN_POOL_TAIL}) {
-      const int64_t first = pool == BALEEN_POOL_WINDOW
-                                ? WindowStart(length_)
-                                : TailStart(shape, length_);
-      BALEEN_RETURN_IF_ERROR(
-          CopyRing(&copies, layer, pool, from, to, first, length_, bytes));
-      bytes += static_cast<uint64_t>(length_ - first) * ItemBytes(shape, pool);
+      const int64_t count = EntriesOf(shape, pool, positions);
+      const uint64_t size =
+          static_cast<uint64_t>(count) * ItemBytes(shape, pool);
+      BALEEN_RETURN_IF_ERROR(copies.Add(layer, pool, save ? index : -1,
+                                        save ? -1 : index, 0, count, bytes,
+                                        size));
+      bytes += size;
     }
   }
   return copies.Flush();
 }
 
-Status State::Save(void* buffer, uint64_t size) const {
-  if (size != SavedSize()) {
-    return InvalidArgument("a state of %llu bytes does not fit %llu",
-                           static_cast<unsigned long long>(SavedSize()),
-                           static_cast<unsigned long long>(size));
+Status State::CopyWindow(int64_t position, char* bytes, bool save) const {
+  StateCopies copies(rules_->store);
+  const int32_t from = save ? slot_ : -1;
+  const int32_t to = save ? -1 : slot_;
+  for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
+    const baleen_state_shape& shape = store().state(layer).shape;
+    for (const baleen_pool pool : {BALEEN_POOL_WINDOW, BALEEN_POOL_TAIL}) {
+      const int64_t first = pool == BALEEN_POOL_WINDOW
+                                ? WindowStart(position)
+                                : TailStart(shape, position);
+      BALEEN_RETURN_IF_ERROR(
+          CopyRing(&copies, layer, pool, from, to, first, position, bytes));
+      bytes += static_cast<uint64_t>(position - first) * ItemBytes(shape, pool);
+    }
   }
-  if (next_ != length_) {
-    return Internal(
-        "the state must be computed again from position %lld on "
-        "before it can be saved",
-        static_cast<long long>(next_));
-  }
-  if (length_ == 0) return Status();
-  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
-  return Transfer(static_cast<char*>(buffer), true);
+  return copies.Flush();
 }
 
-Status State::Load(const void* buffer, uint64_t size, int64_t length) {
+Status State::SavePage(int64_t page, void* bytes) {
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+  const int64_t positions =
+      std::min(kPagePositions, length_ - page * kPagePositions);
+  return CopyPage(page, positions, static_cast<char*>(bytes), true);
+}
+
+bool State::HasWindow(int64_t position) const {
+  return FindWindow(position) != nullptr ||
+         (position == length_ && next_ == length_ && HasRows(position));
+}
+
+Status State::SaveWindow(int64_t position, void* bytes) {
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+  if (const KeptWindow* kept = FindWindow(position)) {
+    std::copy_n(kept->bytes(), WindowBytes(position),
+                static_cast<char*>(bytes));
+    return Status();
+  }
+  return CopyWindow(position, static_cast<char*>(bytes), true);
+}
+
+Status State::StartLoad(int64_t length) {
   if (length < 0 || length > rules_->position_limit) {
     return Corrupt("the saved state has %lld positions, the model %lld",
                    static_cast<long long>(length),
                    static_cast<long long>(rules_->position_limit));
   }
-  StatePointer pointer = Create(rules_, memory_);
-  State& loaded = static_cast<State&>(*pointer);
-  loaded.length_ = length;
-  loaded.next_ = length;
-  loaded.written_end_ = length;
-  loaded.rows_from_ = WindowStart(length);
-  if (size != loaded.SavedSize()) {
-    return Corrupt("a saved state of %lld positions has %llu bytes, this %llu",
-                   static_cast<long long>(length),
-                   static_cast<unsigned long long>(loaded.SavedSize()),
-                   static_cast<unsigned long long>(size));
-  }
-  if (length > 0) {
-    const std::lock_guard<std::mutex> lock(rules_->store->mutex());
-    BALEEN_RETURN_IF_ERROR(loaded.Prepare(length, 0, length));
-    // The host's bytes are read only when `save` is false.
-    BALEEN_RETURN_IF_ERROR(loaded.Transfer(
-        const_cast<char*>(static_cast<const char*>(buffer)), false));
-  }
-  std::swap(slot_, loaded.slot_);
-  pages_.swap(loaded.pages_);
+  if (length == 0) return Status();
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+  BALEEN_RETURN_IF_ERROR(Prepare(length, 0, length));
   length_ = length;
-  next_ = length;
-  written_end_ = length;
-  rows_from_ = loaded.rows_from_;
+  return Status();
+}
+
+Status State::LoadPage(int64_t page, int64_t positions, const void* bytes) {
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+  // The host's bytes are only read when nothing is saved.
+  return CopyPage(page, positions,
+                  const_cast<char*>(static_cast<const char*>(bytes)), false);
+}
+
+Status State::LoadWindow(int64_t position, const void* bytes) {
+  const uint64_t size = WindowBytes(position);
+  ReserveWindows(windows_.size() + 1);
+  const Ref<KeptWindow> kept =
+      KeptWindow::Create(&rules_->store->meter(), memory_, size);
+  kept->position = position;
+  std::copy_n(static_cast<const char*>(bytes), size, kept->bytes());
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+  windows_.push_back(kept);
+  std::sort(windows_.begin(), windows_.end(),
+            [](const Ref<KeptWindow>& a, const Ref<KeptWindow>& b) {
+              return a->position < b->position;
+            });
+  return Status();
+}
+
+Status State::FinishLoad(int64_t* replay_from) {
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+  if (length_ > 0) Rewind();
+  // What served only to get here goes.
+  std::erase_if(windows_, [this](const Ref<KeptWindow>& kept) {
+    return period_ == 0 || kept->position % period_ != 0;
+  });
+  *replay_from = next_;
   return Status();
 }
 

@@ -168,8 +168,8 @@ TEST_F(ArgumentsTest, OptionsOfTheContextAreChecked) {
   options.thread_count = 5000;
   Expect(Create(options), BALEEN_INVALID_ARGUMENT, "options.thread_count");
   options = ContextOptions();
-  options.state_path = "/tmp";
-  Expect(Create(options), BALEEN_UNSUPPORTED, "state_path");
+  options.state_path = "";
+  Expect(Create(options), BALEEN_INVALID_ARGUMENT, "state_path");
   options = ContextOptions();
   options.backend_path = "/no/such/folder";
   Expect(Create(options), BALEEN_NOT_FOUND, "/no/such/folder");
@@ -232,32 +232,52 @@ TEST_F(ArgumentsTest, OptionsOfASessionAreChecked) {
   options = SessionOptions();
   options.flags = 8;
   Expect(Session(options), BALEEN_UNSUPPORTED, "0x8");
+  options = SessionOptions();
+  options.window = BALEEN_WINDOW_FULL + 1;
+  Expect(Session(options), BALEEN_INVALID_ARGUMENT, "options.window is 4");
+  options.window = BALEEN_WINDOW_PERIODIC;
+  options.window_period = 100;
+  Expect(Session(options), BALEEN_INVALID_ARGUMENT, "no multiple of 256");
+  options.window = BALEEN_WINDOW_FULL;
+  options.window_period = 512;
+  Expect(Session(options), BALEEN_INVALID_ARGUMENT, "window_period is set");
+  options = SessionOptions();
+  options.flags = BALEEN_SESSION_RESUME;
+  Expect(Session(options), BALEEN_INVALID_ARGUMENT, "BALEEN_SESSION_RESUME");
+  options.log_path = "/no/such/folder/log";
+  Expect(Session(options), BALEEN_IO, "/no/such/folder/log");
+  Expect(baleen_session_evict(session_.get(), &error_), BALEEN_NOT_FOUND,
+         "state_path");
 }
 
 TEST_F(ArgumentsTest, WhatLaterVersionsFillIsRefusedWithASentence) {
   baleen_session_options options = SessionOptions();
   options.draft = BALEEN_DRAFT_LOOKUP;
   Expect(Session(options), BALEEN_UNSUPPORTED, "options.draft");
-  options = SessionOptions();
-  options.window = BALEEN_WINDOW_FULL;
-  Expect(Session(options), BALEEN_UNSUPPORTED, "options.window");
-  options = SessionOptions();
-  options.log_path = "log";
-  Expect(Session(options), BALEEN_UNSUPPORTED, "options.log_path");
-  options = SessionOptions();
-  options.flags = BALEEN_SESSION_RESUME;
-  Expect(Session(options), BALEEN_UNSUPPORTED, "BALEEN_SESSION_RESUME");
-  Expect(baleen_session_evict(session_.get(), &error_), BALEEN_UNSUPPORTED,
-         "evict");
   baleen_step step = {};
   step.session = session_.get();
   Expect(baleen_session_step_many(&step, 1, &error_), BALEEN_UNSUPPORTED,
          "one session at a time");
-  Expect(baleen_model_pack(context_.get(), PocketPath().c_str(), "x", nullptr,
-                           &error_),
-         BALEEN_UNSUPPORTED, "packed");
   Expect(baleen_session_get_counters(session_.get(), nullptr, nullptr, &error_),
          BALEEN_UNSUPPORTED, "count");
+}
+
+TEST_F(ArgumentsTest, PackingNeedsWeights) {
+  for (const uint32_t flag :
+       {BALEEN_MODEL_TOKENIZER_ONLY, BALEEN_MODEL_SHAPES_ONLY,
+        BALEEN_MODEL_LOCK_MEMORY}) {
+    baleen_model_options options = {};
+    options.struct_size = sizeof options;
+    options.flags = flag;
+    Expect(baleen_model_pack(context_.get(), PocketPath().c_str(), "x",
+                             &options, &error_),
+           BALEEN_INVALID_ARGUMENT, "flags");
+  }
+  Expect(baleen_model_pack(context_.get(), nullptr, "x", nullptr, &error_),
+         BALEEN_INVALID_ARGUMENT, "path");
+  Expect(baleen_model_pack(context_.get(), PocketPath().c_str(), nullptr,
+                           nullptr, &error_),
+         BALEEN_INVALID_ARGUMENT, "packed_path");
 }
 
 TEST_F(ArgumentsTest, GenerationsAreChecked) {

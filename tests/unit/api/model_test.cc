@@ -209,8 +209,9 @@ TEST_F(ModelTest, MissingFilesAreNamed) {
   EXPECT_EQ(status_, BALEEN_NOT_FOUND);
   EXPECT_TRUE(Said("/no/such/folder")) << error_.message;
   Load(PocketPath() + "/model.safetensors");
-  EXPECT_EQ(status_, BALEEN_NOT_FOUND);
-  EXPECT_TRUE(Said("model.safetensors has neither")) << error_.message;
+  EXPECT_EQ(status_, BALEEN_CORRUPT);
+  EXPECT_TRUE(Said("model.safetensors is neither a folder nor"))
+      << error_.message;
   PocketCopy copy;
   copy.Remove("model.safetensors");
   Load(copy.path());

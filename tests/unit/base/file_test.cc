@@ -157,6 +157,21 @@ TEST_F(PosixFileTest, LeavesTheOldFileWithoutCommit) {
   EXPECT_EQ(FileCount(), 1u);
 }
 
+TEST_F(PosixFileTest, WritersOfOnePathDoNotMeet) {
+  auto first = files_.Create(Path("a"));
+  auto second = files_.Create(Path("a"));
+  ASSERT_TRUE(first.ok());
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ(FileCount(), 2u);
+  ASSERT_TRUE(first->Append("first", 5).ok());
+  ASSERT_TRUE(second->Append("the second", 10).ok());
+  ASSERT_TRUE(first->Commit().ok());
+  EXPECT_EQ(Get("a"), "first");
+  ASSERT_TRUE(second->Commit().ok());
+  EXPECT_EQ(Get("a"), "the second");
+  EXPECT_EQ(FileCount(), 1u);
+}
+
 TEST_F(PosixFileTest, CannotWriteWhereThereIsNoFolder) {
   EXPECT_EQ(files_.Create(Path("no/such/folder")).status().code(), BALEEN_IO);
 }

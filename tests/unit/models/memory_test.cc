@@ -71,30 +71,49 @@ TEST(StateTest, SharesWhatIsComplete) {
   EXPECT_EQ(fork.state().shared_byte_count(), 0u);
 }
 
-TEST(StateTest, RefusesBytesThatDoNotFit) {
+TEST(StateTest, RefusesLengthsBeyondTheModel) {
   TestModel model("tiny_v4");
-  Timeline timeline(model.model(), BALEEN_MODE_FAST);
-  timeline.Append(Tokens(140));
-  std::vector<char> bytes = timeline.Save();
-  Timeline other(model.model(), BALEEN_MODE_FAST);
-  other.Append(Tokens(9));
-  const std::vector<char> before = other.Save();
-  for (const int64_t length : {-1, 0, 139, 141, 1 << 30}) {
-    EXPECT_EQ(other.state().Load(bytes.data(), bytes.size(), length).code(),
-              BALEEN_CORRUPT)
-        << length;
+  for (const int64_t length : {int64_t{-1}, int64_t{1} << 40}) {
+    Result<StatePointer> state = model.model().CreateState();
+    Expect(state.status());
+    EXPECT_EQ((*state)->StartLoad(length).code(), BALEEN_CORRUPT) << length;
+    EXPECT_EQ((*state)->byte_count(), 0u);
   }
-  EXPECT_EQ(other.state().Load(bytes.data(), bytes.size() - 1, 140).code(),
-            BALEEN_CORRUPT);
-  EXPECT_EQ(other.Save(), before);
-  EXPECT_EQ(other.state().Save(bytes.data(), 3).code(),
-            BALEEN_INVALID_ARGUMENT);
-  other.Load(bytes, Tokens(140));
-  EXPECT_EQ(other.Save(), bytes);
-  other.Truncate(100);
-  EXPECT_LT(other.replay_from(), 100);
-  EXPECT_EQ(other.state().Save(bytes.data(), other.state().SavedSize()).code(),
-            BALEEN_INTERNAL);
+}
+
+// Windows that are kept are counted, shared by forks and given back, and Need
+// says what they take.
+TEST(StateTest, WindowsAreCounted) {
+  TestModel model("tiny_v4");
+  const std::vector<baleen_token> tokens = Tokens(1100);
+  const uint64_t before = model.memory().bytes();
+  Result<MemoryNeed> need = model.model().Need(BALEEN_MODE_FAST, 1100, 256);
+  Expect(need.status());
+  uint64_t plain = 0;
+  {
+    Timeline timeline(model.model(), BALEEN_MODE_FAST);
+    timeline.Append(tokens);
+    plain = timeline.state().byte_count();
+  }
+  const uint64_t scratch = model.memory().bytes() - before;
+  {
+    Timeline timeline(model.model(), BALEEN_MODE_FAST);
+    timeline.state().KeepWindowsEach(128);
+    timeline.Append(tokens, 128);
+    timeline.state().ReserveWindow();
+    timeline.state().KeepWindowAt(1099);
+    EXPECT_EQ(timeline.state().KeptWindows().size(), 9u);
+    const uint64_t windows = timeline.state().byte_count() - plain;
+    EXPECT_EQ(windows, 8 * timeline.state().WindowBytes(128) +
+                           timeline.state().WindowBytes(255));
+    EXPECT_EQ(model.memory().bytes() - before - scratch,
+              need->session_host + model.model().WindowNeed(1100, 128, true));
+    Timeline fork = timeline.Fork();
+    EXPECT_GE(fork.state().shared_byte_count(), windows);
+    fork.Truncate(300);
+    EXPECT_EQ(fork.state().KeptWindows().size(), 2u);
+  }
+  EXPECT_EQ(model.memory().bytes() - before, scratch);
 }
 
 TEST(StepTest, RefusesWhatCannotBe) {

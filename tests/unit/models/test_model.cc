@@ -149,27 +149,75 @@ void Timeline::Truncate(size_t length) {
   state_->Truncate(static_cast<int64_t>(length), &replay_from_);
 }
 
-Timeline Timeline::Fork() {
-  Result<StatePointer> state = state_->Fork();
+Timeline Timeline::Fork() { return ForkAt(tokens_.size()); }
+
+Timeline Timeline::ForkAt(size_t length) {
+  int64_t replay_from = 0;
+  Result<StatePointer> state =
+      state_->ForkAt(static_cast<int64_t>(length), &replay_from);
   Expect(state.status());
   Timeline fork(*model_, mode_, *std::move(state));
-  fork.tokens_ = tokens_;
-  fork.replay_from_ = replay_from_;
+  fork.tokens_.assign(tokens_.begin(),
+                      tokens_.begin() + static_cast<ptrdiff_t>(length));
+  fork.replay_from_ = replay_from;
   return fork;
 }
 
-std::vector<char> Timeline::Save() const {
-  std::vector<char> bytes(state_->SavedSize());
-  Expect(state_->Save(bytes.data(), bytes.size()));
+std::vector<char> Timeline::Save(std::span<const int64_t> windows) const {
+  std::vector<char> bytes;
+  const auto room = [&bytes](uint64_t size) {
+    bytes.resize(bytes.size() + size);
+    return bytes.data() + bytes.size() - size;
+  };
+  constexpr int64_t kPage = SessionState::kPagePositions;
+  for (int64_t first = 0; first < state_->length(); first += kPage) {
+    const int64_t count = std::min(kPage, state_->length() - first);
+    Expect(state_->SavePage(first / kPage, room(state_->PageBytes(count))));
+  }
+  for (const int64_t position : windows) {
+    if (!state_->HasWindow(position)) {
+      throw std::runtime_error("the state has no such window");
+    }
+    Expect(state_->SaveWindow(position, room(state_->WindowBytes(position))));
+  }
   return bytes;
+}
+
+std::vector<char> Timeline::Save() const {
+  const int64_t length = state_->length();
+  return Save(std::span<const int64_t>(&length, length > 0 ? 1 : 0));
+}
+
+void Timeline::Load(const std::vector<char>& bytes,
+                    std::span<const baleen_token> tokens,
+                    std::span<const int64_t> windows) {
+  Result<StatePointer> state = model_->CreateState();
+  Expect(state.status());
+  const auto length = static_cast<int64_t>(tokens.size());
+  Expect((*state)->StartLoad(length));
+  const char* from = bytes.data();
+  constexpr int64_t kPage = SessionState::kPagePositions;
+  for (int64_t first = 0; first < length; first += kPage) {
+    const int64_t count = std::min(kPage, length - first);
+    Expect((*state)->LoadPage(first / kPage, count, from));
+    from += (*state)->PageBytes(count);
+  }
+  for (const int64_t position : windows) {
+    Expect((*state)->LoadWindow(position, from));
+    from += (*state)->WindowBytes(position);
+  }
+  if (from != bytes.data() + bytes.size()) {
+    throw std::runtime_error("not all bytes were loaded");
+  }
+  Expect((*state)->FinishLoad(&replay_from_));
+  state_ = *std::move(state);
+  tokens_.assign(tokens.begin(), tokens.end());
 }
 
 void Timeline::Load(const std::vector<char>& bytes,
                     std::span<const baleen_token> tokens) {
-  Expect(state_->Load(bytes.data(), bytes.size(),
-                      static_cast<int64_t>(tokens.size())));
-  tokens_.assign(tokens.begin(), tokens.end());
-  replay_from_ = static_cast<int64_t>(tokens.size());
+  const auto length = static_cast<int64_t>(tokens.size());
+  Load(bytes, tokens, std::span<const int64_t>(&length, length > 0 ? 1 : 0));
 }
 
 }  // namespace baleen::test

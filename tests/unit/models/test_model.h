@@ -102,8 +102,16 @@ class Timeline {
                                int64_t chunk = 0);
   void Truncate(size_t length);
   Timeline Fork();
+  // Of the first `length` tokens.
+  Timeline ForkAt(size_t length);
+  // Pages, then the windows that are wanted, in their order.
+  std::vector<char> Save(std::span<const int64_t> windows) const;
+  // With the window of the length alone.
   std::vector<char> Save() const;
-  // Of a timeline with these tokens.
+  // What Save gave of a timeline with these tokens.
+  void Load(const std::vector<char>& bytes,
+            std::span<const baleen_token> tokens,
+            std::span<const int64_t> windows);
   void Load(const std::vector<char>& bytes,
             std::span<const baleen_token> tokens);
 

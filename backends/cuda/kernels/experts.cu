@@ -1,0 +1,465 @@
+// The two products of a mixture of experts, with the shared expert as one more
+// (model.md §11).
+//
+// With few rows a block of threads takes a tile of weights of an expert and all
+// rows that visit it, so that weights are read once; with many, 128 weight rows
+// and 64 rows.  What each expert gives for a row is kept apart and added up in
+// the order of experts by a kernel of its own.
+#include "cuda/kernels/moe_plan.h"
+#include "cuda/kernels/product.h"
+#include "cuda/kernels/products.h"
+#include "cuda/kernels/row_ops.h"
+#include "cuda/launch.h"
+#include "cuda/operators.h"
+
+namespace baleen::cuda {
+namespace {
+
+constexpr int kFewThreads = kSlices * kWarpSize;
+
+struct ExpertsParams {
+  const void* plan;
+  View in;   // u_rounded, or a.
+  View out;  // a, or what experts give: f32.
+  const uint8_t* const* places;
+  Matrix routed[3];
+  Matrix shared[3];
+  int32_t experts;      // Of the weight: those that are routed, and the shared
+                        // one if there are more than the plan has.
+  int32_t first_tiles;  // Of the grid's y, those of the shared expert.
+  float limit;
+  float shared_limit;
+  bool reference;
+};
+
+// What a block of threads works on: rows [first, end) of an expert.
+struct Share {
+  MoePlan plan;
+  const uint8_t* base;
+  bool shared;
+  int first;
+  int end;
+};
+
+// With few rows, all of an expert's.
+BALEEN_DEVICE bool FewShare(const ExpertsParams& params, Share* share) {
+  share->plan = ReadPlan(params.plan);
+  const MoePlan& plan = share->plan;
+  const int y = static_cast<int>(blockIdx.y);
+  share->shared = y < params.first_tiles;
+  // A plan of other experts than the weight's leads nowhere.
+  if (params.experts < plan.header->experts) return false;
+  if (share->shared) {
+    if (params.experts == plan.header->experts) return false;
+    share->base = params.places[params.experts - 1];
+    share->first = 0;
+    share->end = plan.header->rows;
+    return true;
+  }
+  if (y - params.first_tiles >= plan.header->active) return false;
+  const int expert = plan.active[y - params.first_tiles];
+  share->base = params.places[expert];
+  share->first = plan.starts[expert];
+  share->end = plan.starts[expert + 1];
+  return true;
+}
+
+// With many rows, up to 64 of them.
+BALEEN_DEVICE bool ManyShare(const ExpertsParams& params, Share* share) {
+  share->plan = ReadPlan(params.plan);
+  const MoePlan& plan = share->plan;
+  const int y = static_cast<int>(blockIdx.y);
+  share->shared = y < params.first_tiles;
+  int expert = params.experts - 1;
+  if (expert + 1 < plan.header->experts) return false;
+  if (share->shared) {
+    if (params.experts == plan.header->experts) return false;
+    share->first = y * kMoeTile;
+    share->end = plan.header->rows;
+    if (share->first >= share->end) return false;
+  } else {
+    if (y - params.first_tiles >= plan.header->tiles) return false;
+    const MoeTile tile = plan.tiles[y - params.first_tiles];
+    expert = tile.expert;
+    share->first = tile.first;
+    share->end = plan.starts[expert + 1];
+  }
+  share->base = params.places[expert];
+  if (share->end > share->first + kMoeTile) {
+    share->end = share->first + kMoeTile;
+  }
+  return true;
+}
+
+// The row of u that row `i` of a share reads, and the row of a that it is.
+BALEEN_DEVICE int InputRow(const Share& share, int i) {
+  return share.shared ? i : share.plan.entries[i].row;
+}
+BALEEN_DEVICE int EntryRow(const Share& share, int i) {
+  return share.shared ? share.plan.header->entries + i : i;
+}
+
+// silu(min(gate, limit)) * clamp(up, limit) * route; a limit of 0 is none.
+BALEEN_DEVICE float SwiGlu(float gate, float up, float limit, float route) {
+  if (limit > 0.0f) {
+    gate = limit < gate ? limit : gate;
+    up = up < -limit ? -limit : limit < up ? limit : up;
+  }
+  const float silu = gate / (1.0f + expf(-gate));
+  return silu * up * route;
+}
+
+BALEEN_DEVICE void StoreGated(const ExpertsParams& params, const Share& share,
+                              int i, int n, float gate, float up) {
+  const float route = share.shared ? 1.0f : share.plan.entries[i].weight;
+  const float limit = share.shared ? params.shared_limit : params.limit;
+  RowOf<uint16_t>(params.out, EntryRow(share, i))[n] =
+      Bf16FromFloat(SwiGlu(RoundIf(params.reference, gate),
+                           RoundIf(params.reference, up), limit, route));
+}
+
+BALEEN_DEVICE ActivationRow RowOrNone(const View& in, bool there, int row) {
+  ActivationRow none = {};
+  return there ? RowAt(in, row, 0, 1) : none;
+}
+
+template <int kTokens>
+__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
+    FewGateUpKernel(ExpertsParams params) {
+  __shared__ SliceSums<kTokens> sums[2];
+  WaitForInputs();
+  Share share;
+  if (!FewShare(params, &share)) return;
+  const Matrix* matrices = share.shared ? params.shared : params.routed;
+  const int tile = static_cast<int>(blockIdx.x);
+  for (int first = share.first; first < share.end; first += 8 * kTokens) {
+    const auto row_of = [&](int n) {
+      const int i = first + n * 8 + Lane() / 4;
+      const bool there = i < share.end;
+      return RowOrNone(params.in, there, there ? InputRow(share, i) : 0);
+    };
+#pragma unroll 1
+    for (int which = 0; which < 2; ++which) {
+      float slice[kTokens][4] = {};
+      MultiplySlice<kTokens>(matrices[which], share.base, tile, false, row_of,
+                             slice);
+      PutSlice<kTokens>(&sums[which], slice);
+    }
+    __syncthreads();
+    for (int j = Thread(); j < kTileRows * 8 * kTokens; j += kFewThreads) {
+      const int i = first + j / kTileRows;
+      const int n = tile * kTileRows + j % kTileRows;
+      if (i >= share.end || n >= matrices[0].rows) continue;
+      StoreGated(params, share, i, n,
+                 SumSlices<kTokens>(sums[0], j % kTileRows, j / kTileRows),
+                 SumSlices<kTokens>(sums[1], j % kTileRows, j / kTileRows));
+    }
+    __syncthreads();
+  }
+}
+
+__global__ void __launch_bounds__(kManyThreads, 1)
+    ManyGateUpKernel(ExpertsParams params) {
+  __shared__ ManyShared shared;
+  WaitForInputs();
+  Share share;
+  if (!ManyShare(params, &share)) return;
+  const Matrix* matrices = share.shared ? params.shared : params.routed;
+  const int tile = static_cast<int>(blockIdx.x) * kManyTiles + WarpIndex();
+  const auto row_of = [&](int j) {
+    const bool there = share.first + j < share.end;
+    return RowOrNone(params.in, there,
+                     there ? InputRow(share, share.first + j) : 0);
+  };
+  // Both products at once do not fit into registers: the gates wait in shared
+  // memory, each thread's for itself.
+  float* const gates = static_cast<float*>(SharedMemory()) + Thread();
+  float total[kManyTokens / 8][4] = {};
+  MultiplyMany(matrices[0], share.base, tile, row_of, &shared, total);
+#pragma unroll
+  for (int n = 0; n < kManyTokens / 8; ++n) {
+#pragma unroll
+    for (int c = 0; c < 4; ++c) {
+      gates[(n * 4 + c) * kManyThreads] = total[n][c];
+      total[n][c] = 0;
+    }
+  }
+  MultiplyMany(matrices[1], share.base, tile, row_of, &shared, total);
+#pragma unroll
+  for (int n = 0; n < kManyTokens / 8; ++n) {
+#pragma unroll
+    for (int c = 0; c < 4; ++c) {
+      const int i = share.first + n * 8 + Lane() % 4 * 2 + c % 2;
+      const int column = tile * kTileRows + Lane() / 4 + c / 2 * 8;
+      if (i >= share.end || column >= matrices[0].rows) continue;
+      StoreGated(params, share, i, column, gates[(n * 4 + c) * kManyThreads],
+                 total[n][c]);
+    }
+  }
+}
+
+BALEEN_DEVICE void StoreGiven(const ExpertsParams& params, const Share& share,
+                              int i, int n, float value) {
+  RowOf<float>(params.out, EntryRow(share, i))[n] =
+      RoundIf(params.reference, value);
+}
+
+template <int kTokens>
+__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
+    FewDownKernel(ExpertsParams params) {
+  __shared__ SliceSums<kTokens> sums;
+  WaitForInputs();
+  Share share;
+  if (!FewShare(params, &share)) return;
+  const Matrix& matrix = share.shared ? params.shared[2] : params.routed[2];
+  const int tile = static_cast<int>(blockIdx.x);
+  for (int first = share.first; first < share.end; first += 8 * kTokens) {
+    float slice[kTokens][4] = {};
+    MultiplySlice<kTokens>(
+        matrix, share.base, tile, false,
+        [&](int n) {
+          const int i = first + n * 8 + Lane() / 4;
+          const bool there = i < share.end;
+          return RowOrNone(params.in, there, there ? EntryRow(share, i) : 0);
+        },
+        slice);
+    PutSlice<kTokens>(&sums, slice);
+    __syncthreads();
+    for (int j = Thread(); j < kTileRows * 8 * kTokens; j += kFewThreads) {
+      const int i = first + j / kTileRows;
+      const int n = tile * kTileRows + j % kTileRows;
+      if (i >= share.end || n >= matrix.rows) continue;
+      StoreGiven(params, share, i, n,
+                 SumSlices<kTokens>(sums, j % kTileRows, j / kTileRows));
+    }
+    __syncthreads();
+  }
+}
+
+__global__ void __launch_bounds__(kManyThreads, 1)
+    ManyDownKernel(ExpertsParams params) {
+  __shared__ ManyShared shared;
+  WaitForInputs();
+  Share share;
+  if (!ManyShare(params, &share)) return;
+  const Matrix& matrix = share.shared ? params.shared[2] : params.routed[2];
+  const int tile = static_cast<int>(blockIdx.x) * kManyTiles + WarpIndex();
+  float total[kManyTokens / 8][4] = {};
+  MultiplyMany(
+      matrix, share.base, tile,
+      [&](int j) {
+        const bool there = share.first + j < share.end;
+        return RowOrNone(params.in, there,
+                         there ? EntryRow(share, share.first + j) : 0);
+      },
+      &shared, total);
+#pragma unroll
+  for (int n = 0; n < kManyTokens / 8; ++n) {
+#pragma unroll
+    for (int c = 0; c < 4; ++c) {
+      const int i = share.first + n * 8 + Lane() % 4 * 2 + c % 2;
+      const int column = tile * kTileRows + Lane() / 4 + c / 2 * 8;
+      if (i >= share.end || column >= matrix.rows) continue;
+      StoreGiven(params, share, i, column, total[n][c]);
+    }
+  }
+}
+
+struct CombineParams {
+  const void* plan;
+  View given;
+  View others;
+  View y;
+  int32_t experts;  // Of the weight.
+};
+
+// A thread for each column of a row: the experts' sum, ascending, then the
+// shared expert.
+__global__ void CombineKernel(CombineParams params) {
+  WaitForInputs();
+  const int row = static_cast<int>(blockIdx.y);
+  const int n = static_cast<int>(blockIdx.x) * Threads() + Thread();
+  const MoePlan plan = ReadPlan(params.plan);
+  if (row >= plan.header->rows || n >= params.y.size1) return;
+  float sum = 0;
+  const int places = plan.header->places;
+  for (int i = 0; i < places; ++i) {
+    const int entry = plan.row_entries[row * places + i];
+    if (entry < 0) break;
+    const MoeEntry of = plan.entries[entry];
+    if (of.resident != 0) {
+      sum += RowOf<const float>(params.given, entry)[n];
+    } else if (params.others.data != nullptr) {
+      sum += RowOf<const float>(params.others, row, of.place)[n];
+    }
+  }
+  if (params.experts > plan.header->experts) {
+    sum += RowOf<const float>(params.given, plan.header->entries + row)[n];
+  }
+  RowOf<uint16_t>(params.y, row)[n] = Bf16FromFloat(sum);
+}
+
+// ---- The host's side ---------------------------------------------------------------
+
+struct Mixture {
+  int64_t rows;     // Room of the step.
+  int64_t places;   // Experts a row visits.
+  int64_t experts;  // At most.
+};
+
+// `entries`: rows of a, one for each expert that a row visits and one more.
+Mixture MixtureOf(const baleen_weight* weight, int64_t rows, int64_t entries) {
+  return {rows, entries / rows - 1, int64_t{FromHandle(weight)->experts}};
+}
+
+ExpertsParams ExpertsOf(const baleen_weight* handle, const void* plan) {
+  const Weight& weight = *FromHandle(handle);
+  ExpertsParams params = {};
+  params.plan = plan;
+  params.places = weight.places;
+  for (int i = 0; i < 3; ++i) {
+    params.routed[i] = weight.matrices()[i];
+    params.shared[i] = weight.matrices()[3 + i];
+  }
+  params.experts = static_cast<int32_t>(weight.experts);
+  return params;
+}
+
+// A launch for few rows, or for many; `shared` is the latter's dynamic memory.
+template <typename Few1, typename Few2, typename Few4, typename Many>
+baleen_status RunExperts(const Queue& queue, ExpertsParams params,
+                         const Mixture& mixture, int64_t matrix_rows, Few1 few1,
+                         Few2 few2, Few4 few4, Many many, size_t shared) {
+  const int64_t rows = RowBound(queue, mixture.rows);
+  constexpr int64_t kFewRows = 32;
+  const int64_t tiles = TilesOf(matrix_rows);
+  if (rows <= kFewRows) {
+    params.first_tiles = 1;
+    const int64_t most = rows * mixture.places;
+    const dim3 grid =
+        Grid(tiles, params.first_tiles +
+                        (most < mixture.experts ? most : mixture.experts));
+    return Launch(queue,
+                  rows <= 8    ? few1
+                  : rows <= 16 ? few2
+                               : few4,
+                  grid, kFewThreads, 0, params);
+  }
+  params.first_tiles = static_cast<int32_t>((rows + kMoeTile - 1) / kMoeTile);
+  const baleen_status status = AllowShared(*queue.device, many, shared);
+  if (status != BALEEN_OK) return status;
+  return Launch(queue, many,
+                Grid((tiles + kManyTiles - 1) / kManyTiles,
+                     params.first_tiles +
+                         MostMoeTiles(rows, mixture.places, mixture.experts)),
+                kManyThreads, shared, params);
+}
+
+}  // namespace
+
+const char* MoeGateUpRefusal(const baleen_moe_gate_up_args& args) {
+  if (!IsRounded(args.u_rounded) || !IsRows(args.u_rounded, 2)) {
+    return "u_rounded is not of this device's format";
+  }
+  if (args.plan == nullptr) return "there is no plan";
+  if (!IsRounded(args.a) || !IsRows(args.a, 2)) {
+    return "a is not of this device's format";
+  }
+  const char* reason = KindRefusal(args.weight, BALEEN_WEIGHT_EXPERTS);
+  if (reason != nullptr) return reason;
+  return ProductRefusal(args.weight, 0, *args.u_rounded, args.a);
+}
+
+void MoeGateUpNeeds(const Device&, const baleen_moe_gate_up_args& args,
+                    baleen_op_needs* needs) {
+  if (args.a->type == BALEEN_TYPE_BF16) return;
+  needs->launches = 2;
+  needs->scratch_bytes =
+      static_cast<uint64_t>(args.a->size[0] * args.a->size[1]) * 2;
+}
+
+baleen_status MoeGateUpRun(const Queue& queue,
+                           const baleen_moe_gate_up_args& args) {
+  const int64_t rows = args.u_rounded->size[0];
+  if (rows == 0) return BALEEN_OK;
+  const Mixture mixture = MixtureOf(args.weight, rows, args.a->size[0]);
+  ExpertsParams params = ExpertsOf(args.weight, args.plan->data);
+  params.in = ViewOf(args.u_rounded);
+  params.out = ViewOf(args.a);
+  params.limit = args.limit;
+  params.shared_limit = args.shared_limit;
+  params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
+  const bool rounds = args.a->type != BALEEN_TYPE_BF16;
+  if (rounds) {
+    params.out.data = static_cast<uint8_t*>(args.common.scratch);
+    params.out.stride0 = args.a->size[1];
+    params.out.type = BALEEN_TYPE_BF16;
+  }
+  const baleen_status status =
+      RunExperts(queue, params, mixture, args.a->size[1], FewGateUpKernel<1>,
+                 FewGateUpKernel<2>, FewGateUpKernel<4>, ManyGateUpKernel,
+                 kManyTiles * kTileRows * kManyTokens * sizeof(float));
+  if (status != BALEEN_OK || !rounds) return status;
+  RoundParams round = {};
+  round.limit =
+      static_cast<int32_t>(RowBound(queue, rows) * (mixture.places + 1));
+  round.rows = &static_cast<const MoePlanHeader*>(args.plan->data)->all_rows;
+  round.in = params.out;
+  round.out = ViewOf(args.a);
+  return RunRound(queue, round);
+}
+
+const char* MoeDownRefusal(const baleen_moe_down_args& args) {
+  if (!IsRounded(args.a) || !IsRows(args.a, 2)) {
+    return "a is not of this device's format";
+  }
+  if (args.plan == nullptr) return "there is no plan";
+  if (!IsType(args.y, BALEEN_TYPE_BF16) || !IsRows(args.y, 2)) {
+    return "y is not bf16 [T, D]; this device has no parts of it";
+  }
+  if (args.others != nullptr &&
+      (!IsType(args.others, BALEEN_TYPE_F32) || !IsRows(args.others, 3) ||
+       args.others->size[2] != args.y->size[1])) {
+    return "others are not f32 [T, A, D]";
+  }
+  const char* reason = KindRefusal(args.weight, BALEEN_WEIGHT_EXPERTS);
+  if (reason != nullptr) return reason;
+  return ProductRefusal(args.weight, 2, *args.a, args.y);
+}
+
+void MoeDownNeeds(const Device&, const baleen_moe_down_args& args,
+                  baleen_op_needs* needs) {
+  needs->launches = 2;
+  needs->scratch_bytes =
+      static_cast<uint64_t>(args.a->size[0] * args.y->size[1]) * sizeof(float);
+}
+
+baleen_status MoeDownRun(const Queue& queue, const baleen_moe_down_args& args) {
+  const int64_t rows = args.y->size[0];
+  if (rows == 0) return BALEEN_OK;
+  const Mixture mixture = MixtureOf(args.weight, rows, args.a->size[0]);
+  ExpertsParams params = ExpertsOf(args.weight, args.plan->data);
+  params.in = ViewOf(args.a);
+  params.out = {};
+  params.out.data = static_cast<uint8_t*>(args.common.scratch);
+  params.out.stride0 = args.y->size[1];
+  params.out.type = BALEEN_TYPE_F32;
+  params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
+  const baleen_status status =
+      RunExperts(queue, params, mixture, args.y->size[1], FewDownKernel<1>,
+                 FewDownKernel<2>, FewDownKernel<4>, ManyDownKernel, 0);
+  if (status != BALEEN_OK) return status;
+  CombineParams combine = {};
+  combine.plan = params.plan;
+  combine.given = params.out;
+  combine.others = ViewOf(args.others);
+  combine.y = ViewOf(args.y);
+  combine.experts = params.experts;
+  constexpr int kThreads = 256;
+  return Launch(
+      queue, CombineKernel,
+      Grid((args.y->size[1] + kThreads - 1) / kThreads, RowBound(queue, rows)),
+      kThreads, 0, combine);
+}
+
+}  // namespace baleen::cuda

@@ -1,0 +1,3 @@
+module baleen
+
+go 1.19

@@ -1,0 +1,51 @@
+// How long frames took, and how much of each the engine had.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace game {
+
+struct FrameTime {
+  double engine = 0;     // Milliseconds,
+  double whole = 0;      // the engine's among them.
+  bool reading = false;  // A prompt was read.
+};
+
+class FrameTimes {
+ public:
+  void Add(const FrameTime& time) {
+    times_.push_back(time);
+    longest_.engine = std::max(longest_.engine, time.engine);
+    longest_.whole = std::max(longest_.whole, time.whole);
+  }
+
+  const std::vector<FrameTime>& times() const { return times_; }
+  const FrameTime& longest() const { return longest_; }
+
+  // How many frames gave the engine more than this.
+  size_t CountOver(double milliseconds) const {
+    return static_cast<size_t>(std::count_if(
+        times_.begin(), times_.end(),
+        [&](const FrameTime& time) { return time.engine > milliseconds; }));
+  }
+
+  // The time that `share` of the frames in which the engine worked stay below.
+  double EngineQuantile(double share) const {
+    std::vector<double> worked;
+    for (const FrameTime& time : times_) {
+      if (time.engine > 0) worked.push_back(time.engine);
+    }
+    if (worked.empty()) return 0;
+    std::sort(worked.begin(), worked.end());
+    const double last = static_cast<double>(worked.size() - 1);
+    return worked[static_cast<size_t>(share * last)];
+  }
+
+ private:
+  std::vector<FrameTime> times_;
+  FrameTime longest_;
+};
+
+}  // namespace game

@@ -1,0 +1,53 @@
+// The emulated device as the operators' tests ask for it: by the setting cpu.isa.
+// Those tests run once for each instruction set; here there is one device, which
+// answers to the first.
+#include <cstring>
+
+#include <baleen/backend.h>
+
+extern "C" const baleen_backend* baleen_cuda_emulated_entry(
+    const baleen_host* host);
+extern "C" const baleen_backend* baleen_cuda_test_entry(
+    const baleen_host* host);
+
+namespace {
+
+const baleen_device_table* own_table = nullptr;
+baleen_device_table answering_table;
+
+// The tests want to know that the instruction set asked for is what runs.
+baleen_status QueryAsReference(baleen_device* device, baleen_op op,
+                               const void* args, baleen_op_needs* needs) {
+  const baleen_status status = own_table->query(device, op, args, needs);
+  if (status == BALEEN_OK) needs->implementation = "reference";
+  return status;
+}
+
+const baleen_backend* emulated = nullptr;
+baleen_backend answering;
+
+baleen_status OpenOnce(const baleen_host* host, uint32_t index,
+                       baleen_device** device,
+                       const baleen_device_table** table) {
+  const char* isa = host->setting(host->user_data, "cpu.isa");
+  if (isa != nullptr && std::strcmp(isa, "reference") != 0) {
+    return BALEEN_UNSUPPORTED;
+  }
+  const baleen_status status =
+      emulated->device_open(host, index, device, &own_table);
+  if (status != BALEEN_OK) return status;
+  answering_table = *own_table;
+  answering_table.query = QueryAsReference;
+  *table = &answering_table;
+  return BALEEN_OK;
+}
+
+}  // namespace
+
+const baleen_backend* baleen_cuda_test_entry(const baleen_host* host) {
+  emulated = baleen_cuda_emulated_entry(host);
+  if (emulated == nullptr) return nullptr;
+  answering = *emulated;
+  answering.device_open = OpenOnce;
+  return &answering;
+}
