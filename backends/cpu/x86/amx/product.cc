@@ -220,10 +220,12 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
                 const uint8_t* const* packed, int64_t rows, float* out,
                 int64_t out_stride) {
   const int64_t end = first + count;
+  // 16 rows of a checkpoint are as many streams as memory serves well.
+  const int64_t tiles = matrix.packed || rows > kFewRows ? kPartTiles : 1;
   Registers registers;
   for (int64_t at = first; at < end;) {
     Part part{matrix, at / kTileRows, 0, {}};
-    for (; part.tiles < kPartTiles && at < end; ++part.tiles) {
+    for (; part.tiles < tiles && at < end; ++part.tiles) {
       const int64_t begin = at / kTileRows * kTileRows;
       const int64_t stop = begin + kTileRows < end ? begin + kTileRows : end;
       part.lanes[part.tiles] = {at - begin, stop - begin, out + (at - first),
