@@ -1,7 +1,7 @@
 // Huge pages for packed weights, where the system allows them to those who ask.
 //
-// A decoded token reads gigabytes in order; with pages of 4 KiB a core waits for
-// address tables often enough to lose a third of what it could read.
+// A decoded token reads gigabytes in order; with pages of 4 KiB a core waits
+// for address tables often enough to lose a third of what it could read.
 #pragma once
 
 #if defined(__linux__)

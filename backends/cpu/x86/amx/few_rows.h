@@ -24,8 +24,8 @@ BALEEN_ALWAYS_INLINE inline void DecodeVectors(const Weights& weights,
 }
 
 // Of normal numbers, both bytes of the bf16 are affine in the code's bits:
-// 5 exponent bits e3 ~e3 ~e3 ~e3 ~e3 stand for the one on top.  Zeros, subnormals
-// and NaN, one in thousands of weights, take the tables.
+// 5 exponent bits e3 ~e3 ~e3 ~e3 ~e3 stand for the one on top.  Zeros,
+// subnormals and NaN, one in thousands of weights, take the tables.
 BALEEN_ALWAYS_INLINE inline void DecodeVectors(const Fp8Weights& weights,
                                                const __m512i* vectors,
                                                __m512i* parts) {

@@ -1,9 +1,9 @@
 // Products with the tiles of AMX.
 //
 // A tile register of weights is 16 vectors of packed weights (bf16; 8 of int8):
-// 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined, from
-// zero for 128 columns, or 32 with fp4, then times the scale.  Sums of int8 are
-// exact for 32 columns: for few rows those of AVX-512 have the same bits.
+// 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined,
+// from zero for 128 columns, or 32 with fp4, then times the scale.  Sums of int8
+// are exact for 32 columns: for few rows those of AVX-512 have the same bits.
 #include "cpu/product.h"
 #include "cpu/x86/amx/few_rows.h"
 
