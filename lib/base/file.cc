@@ -194,7 +194,7 @@ Result<String> FileSystem::ReadText(std::string_view path,
 Result<FileWriter> FileSystem::Create(std::string_view path) const {
   if (files_.create == nullptr) {
     return Unsupported("the host's file system cannot write %.*s",
-                       static_cast<int>(path.size()), path.data());
+                       PrintLength(path, 120), path.data());
   }
   FileWriter writer(&files_, path, memory_);
   void* handle = nullptr;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <memory_resource>
 #include <string>
@@ -17,6 +18,10 @@
 #include <baleen/baleen.h>
 
 namespace baleen {
+
+constexpr uint64_t AlignUp(uint64_t size, uint64_t alignment) {
+  return (size + alignment - 1) / alignment * alignment;
+}
 
 using Memory = std::pmr::memory_resource;
 using String = std::pmr::string;

@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "base/file.h"
+#include "base/posix_io.h"
 
 namespace baleen {
 namespace {
@@ -41,18 +42,7 @@ int32_t Open(void*, const char* path, void** file, uint64_t* size) {
 }
 
 int32_t Read(void*, void* file, uint64_t offset, void* buffer, size_t size) {
-  auto* out = static_cast<char*>(buffer);
-  while (size > 0) {
-    const ssize_t done =
-        pread(ToDescriptor(file), out, std::min(size, kMostBytesPerCall),
-              static_cast<off_t>(offset));
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return 1;
-    out += done;
-    offset += static_cast<uint64_t>(done);
-    size -= static_cast<size_t>(done);
-  }
-  return 0;
+  return ReadAt(ToDescriptor(file), offset, buffer, size) ? 0 : 1;
 }
 
 void Close(void*, void* file) { close(ToDescriptor(file)); }
@@ -91,18 +81,7 @@ int32_t Create(void*, const char* path, void** file) {
 
 int32_t Write(void*, void* file, uint64_t offset, const void* buffer,
               size_t size) {
-  const auto* in = static_cast<const char*>(buffer);
-  while (size > 0) {
-    const ssize_t done =
-        pwrite(ToDescriptor(file), in, std::min(size, kMostBytesPerCall),
-               static_cast<off_t>(offset));
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return 1;
-    in += done;
-    offset += static_cast<uint64_t>(done);
-    size -= static_cast<size_t>(done);
-  }
-  return 0;
+  return WriteAt(ToDescriptor(file), offset, buffer, size) ? 0 : 1;
 }
 
 int32_t Sync(void*, void* file) { return fsync(ToDescriptor(file)); }
@@ -114,6 +93,36 @@ int32_t Rename(void*, const char* from, const char* to) {
 int32_t Remove(void*, const char* path) { return unlink(path); }
 
 }  // namespace
+
+bool ReadAt(int descriptor, uint64_t offset, void* buffer, size_t size) {
+  auto* out = static_cast<char*>(buffer);
+  while (size > 0) {
+    const ssize_t done =
+        pread(descriptor, out, std::min(size, kMostBytesPerCall),
+              static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return false;
+    out += done;
+    offset += static_cast<uint64_t>(done);
+    size -= static_cast<size_t>(done);
+  }
+  return true;
+}
+
+bool WriteAt(int descriptor, uint64_t offset, const void* buffer, size_t size) {
+  const auto* in = static_cast<const char*>(buffer);
+  while (size > 0) {
+    const ssize_t done =
+        pwrite(descriptor, in, std::min(size, kMostBytesPerCall),
+               static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return false;
+    in += done;
+    offset += static_cast<uint64_t>(done);
+    size -= static_cast<size_t>(done);
+  }
+  return true;
+}
 
 const baleen_files& PosixFiles() {
   static constexpr baleen_files kFiles = {sizeof(baleen_files),

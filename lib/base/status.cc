@@ -6,6 +6,22 @@
 namespace baleen {
 namespace {
 
+// How many of the first `end` bytes of a longer text are whole characters.
+size_t WholeCharacters(const char* text, size_t end) {
+  size_t start = end;
+  while (start > 0 &&
+         (static_cast<unsigned char>(text[start - 1]) & 0xC0) == 0x80) {
+    --start;
+  }
+  if (start == 0) return end;
+  const auto lead = static_cast<unsigned char>(text[start - 1]);
+  const size_t size = lead >= 0xF0   ? 4
+                      : lead >= 0xE0 ? 3
+                      : lead >= 0xC0 ? 2
+                                     : 1;
+  return start - 1 + size > end ? start - 1 : end;
+}
+
 // Formats into `out`; if it does not fit, cuts before the character that would
 // be halved.
 void Format(char* out, size_t capacity, const char* format, va_list arguments) {
@@ -15,21 +31,7 @@ void Format(char* out, size_t capacity, const char* format, va_list arguments) {
     return;
   }
   if (static_cast<size_t>(length) < capacity) return;
-  size_t end = capacity - 1;
-  size_t start = end;
-  while (start > 0 &&
-         (static_cast<unsigned char>(out[start - 1]) & 0xC0) == 0x80) {
-    --start;
-  }
-  if (start > 0) {
-    const auto lead = static_cast<unsigned char>(out[start - 1]);
-    const size_t size = lead >= 0xF0   ? 4
-                        : lead >= 0xE0 ? 3
-                        : lead >= 0xC0 ? 2
-                                       : 1;
-    if (start - 1 + size > end) end = start - 1;
-  }
-  out[end] = '\0';
+  out[WholeCharacters(out, capacity - 1)] = '\0';
 }
 
 }  // namespace
@@ -82,5 +84,10 @@ BALEEN_DEFINE_ERROR(Internal, BALEEN_INTERNAL)
 BALEEN_DEFINE_ERROR(OutOfMemory, BALEEN_OUT_OF_MEMORY)
 
 #undef BALEEN_DEFINE_ERROR
+
+int PrintLength(std::string_view text, size_t most) {
+  if (text.size() <= most) return static_cast<int>(text.size());
+  return static_cast<int>(WholeCharacters(text.data(), most));
+}
 
 }  // namespace baleen

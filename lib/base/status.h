@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdarg>
+#include <cstddef>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -46,6 +48,11 @@ Status Unsupported(const char* format, ...)
 Status Internal(const char* format, ...) __attribute__((format(printf, 1, 2)));
 Status OutOfMemory(const char* format, ...)
     __attribute__((format(printf, 1, 2)));
+
+// How many bytes of a text from outside "%.*s" shows, so that there is room for
+// the sentence around them: all, or whole characters of at most `most` bytes.
+// What a std::string_view holds ends in no NUL and must not meet "%s".
+int PrintLength(std::string_view text, size_t most = 60);
 
 template <typename T>
 class [[nodiscard]] Result {

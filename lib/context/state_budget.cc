@@ -15,21 +15,12 @@ void StateBudget::Room::Release() {
 void StateBudget::Add(Evictable* session) {
   const std::lock_guard<std::mutex> lock(mutex_);
   session->last_use_ = ++uses_;
-  session->next_ = first_;
-  session->previous_ = nullptr;
-  if (first_ != nullptr) first_->previous_ = session;
-  first_ = session;
+  sessions_.Add(session);
 }
 
 void StateBudget::Remove(Evictable* session) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (session->previous_ != nullptr) {
-    session->previous_->next_ = session->next_;
-  }
-  if (session->next_ != nullptr) session->next_->previous_ = session->previous_;
-  if (first_ == session) first_ = session->next_;
-  session->next_ = nullptr;
-  session->previous_ = nullptr;
+  sessions_.Remove(session);
 }
 
 void StateBudget::Touch(Evictable* session) {
@@ -43,7 +34,8 @@ void StateBudget::Touch(Evictable* session) {
 Evictable* StateBudget::Longest(uint64_t reservation) {
   for (;;) {
     Evictable* longest = nullptr;
-    for (Evictable* one = first_; one != nullptr; one = one->next_) {
+    for (Evictable* one = sessions_.first(); one != nullptr;
+         one = sessions_.Next(one)) {
       if (one->asked_ != reservation &&
           (longest == nullptr || one->last_use_ < longest->last_use_)) {
         longest = one;

@@ -12,12 +12,13 @@
 #include <mutex>
 
 #include "base/byte_meter.h"
+#include "base/linked_list.h"
 #include "base/status.h"
 
 namespace baleen {
 
 // A session as the budget sees it.
-class Evictable {
+class Evictable : Linked<Evictable> {
  public:
   // Enters the session unless a call is inside.
   virtual bool TryEnter() = 0;
@@ -31,8 +32,7 @@ class Evictable {
 
  private:
   friend class StateBudget;
-  Evictable* next_ = nullptr;
-  Evictable* previous_ = nullptr;
+  friend class LinkedList<Evictable>;
   uint64_t last_use_ = 0;
   uint64_t asked_ = 0;  // By which reservation last.
 };
@@ -81,7 +81,7 @@ class StateBudget {
   uint64_t reserved_ = 0;
   uint64_t uses_ = 0;
   uint64_t reservations_ = 0;
-  Evictable* first_ = nullptr;
+  LinkedList<Evictable> sessions_;
 };
 
 }  // namespace baleen

@@ -63,10 +63,6 @@ bool IsPlainFileName(std::string_view name) {
   });
 }
 
-int Width(std::string_view text) {
-  return static_cast<int>(std::min<size_t>(text.size(), 80));
-}
-
 // The index's lines, and the files that they name, sorted.
 struct ShardMap {
   struct Line {
@@ -89,7 +85,7 @@ Status ReadShardMap(Json root, const char* index_name, ShardMap* map) {
     const Json file = *it;
     if (!file.IsString() || !IsPlainFileName(file.text())) {
       return Corrupt("%s gives tensor %.*s a file that is no plain name",
-                     index_name, Width(tensor), tensor.data());
+                     index_name, PrintLength(tensor), tensor.data());
     }
     // Shards come in runs; comparing with the last one saves most of the sort.
     if (map->files.empty() || map->files.back() != file.text()) {
@@ -156,8 +152,7 @@ Result<Checkpoint> Checkpoint::Open(const FileSystem& files,
     BALEEN_RETURN_IF_ERROR(checkpoint.OpenFile(files, single_path));
     BALEEN_RETURN_IF_ERROR(checkpoint.IndexNames(memory));
   } else {
-    return NotFound("%.*s has neither %s nor %s",
-                    static_cast<int>(std::min<size_t>(folder.size(), 120)),
+    return NotFound("%.*s has neither %s nor %s", PrintLength(folder, 120),
                     folder.data(), kIndexName, kSingleName);
   }
   BALEEN_RETURN_IF_ERROR(checkpoint.ViewData(memory));
@@ -206,7 +201,7 @@ Status Checkpoint::OpenShards(const FileSystem& files, std::string_view folder,
     const StoredTensor* tensor = Find(line.tensor);
     if (tensor == nullptr) {
       return Corrupt("tensor %.*s is in %s, but in none of its files",
-                     Width(line.tensor), line.tensor.data(), index_name);
+                     PrintLength(line.tensor), line.tensor.data(), index_name);
     }
     if (map.files[file] != line.file) {
       file = static_cast<uint32_t>(
@@ -215,8 +210,8 @@ Status Checkpoint::OpenShards(const FileSystem& files, std::string_view folder,
     }
     if (tensor->file != file) {
       return Corrupt("tensor %.*s is in %s, not in %.*s as %s says",
-                     Width(line.tensor), line.tensor.data(),
-                     file_name(tensor->file), Width(line.file),
+                     PrintLength(line.tensor), line.tensor.data(),
+                     file_name(tensor->file), PrintLength(line.file),
                      line.file.data(), index_name);
     }
   }
@@ -275,11 +270,12 @@ Status Checkpoint::RefuseTwins() const {
   const StoredTensor& first = tensors_[twice->tensor];
   const StoredTensor& second = tensors_[(twice + 1)->tensor];
   if (first.file == second.file) {
-    return Corrupt("%s has tensor %.80s twice", file_name(first.file),
-                   first.name.data());
+    return Corrupt("%s has tensor %.*s twice", file_name(first.file),
+                   PrintLength(first.name), first.name.data());
   }
-  return Corrupt("tensor %.80s is in both %s and %s", first.name.data(),
-                 file_name(first.file), file_name(second.file));
+  return Corrupt("tensor %.*s is in both %s and %s", PrintLength(first.name),
+                 first.name.data(), file_name(first.file),
+                 file_name(second.file));
 }
 
 Status Checkpoint::ViewData(Memory* memory) {

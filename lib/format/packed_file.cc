@@ -11,11 +11,8 @@
 namespace baleen {
 namespace {
 
-constexpr uint64_t kTensorAlignment = 64;
-constexpr size_t kPage = 4096;
 // V4-Pro has 145,116 tensors and 25,000 parts; this is where an index of any
 // size that a machine can use still is one that it can hold.
-constexpr uint64_t kMostNames = uint64_t{1} << 30;
 constexpr uint32_t kMostEntries = uint32_t{1} << 24;
 
 uint64_t IndexSize(const PackedHeader& header) {
@@ -103,7 +100,7 @@ Status PackedFile::ReadHeader() {
   }
   if (std::max({header_.text_count, header_.tensor_count, header_.weight_count,
                 header_.part_count}) > kMostEntries ||
-      header_.names_size > kMostNames ||
+      header_.names_size > PackedHeader::kMostNames ||
       header_.index_size != IndexSize(header_) ||
       header_.index_size > header_.total_size - sizeof header_) {
     return Changed("header");
@@ -146,11 +143,13 @@ bool PackedFile::IsRight(const PackedTensor& tensor) const {
     return false;
   }
   if (tensor.bytes.offset == 0) return tensor.bytes.size == 0;
-  return tensor.bytes.size == bytes && IsInside(tensor.bytes, kTensorAlignment);
+  return tensor.bytes.size == bytes &&
+         IsInside(tensor.bytes, PackedHeader::kTensorAlignment);
 }
 
 bool PackedFile::IsRight(const PackedWeight& weight) const {
-  if (!IsInside({weight.offset, weight.size, 0}, kTensorAlignment) ||
+  if (!IsInside({weight.offset, weight.size, 0},
+                PackedHeader::kTensorAlignment) ||
       weight.layout >= std::size(header_.layouts) ||
       weight.first_part > parts_.size() ||
       weight.part_count > parts_.size() - weight.first_part) {
@@ -181,11 +180,13 @@ Status PackedFile::CheckIndex() const {
 Status PackedFile::ViewData(Memory* memory) {
   BALEEN_ASSIGN_OR_RETURN(view_, file_.View(0, file_.size()));
   data_ = view_.data();
-  if (reinterpret_cast<uintptr_t>(data_) % kTensorAlignment == 0) {
+  if (reinterpret_cast<uintptr_t>(data_) % PackedHeader::kTensorAlignment ==
+      0) {
     return Status();
   }
   view_ = FileView();
-  copy_ = Block(memory, static_cast<size_t>(file_.size()), kPage);
+  copy_ = Block(memory, static_cast<size_t>(file_.size()),
+                PackedHeader::kWeightAlignment);
   data_ = static_cast<const unsigned char*>(copy_.data());
   return file_.Read(0, copy_.data(), copy_.size());
 }
@@ -199,7 +200,7 @@ const PackedText* PackedFile::Find(std::string_view name) const {
 
 Result<String> PackedFile::ReadText(std::string_view name,
                                     uint64_t size_limit) const {
-  const auto width = static_cast<int>(std::min<size_t>(name.size(), 80));
+  const int width = PrintLength(name);
   const PackedText* text = Find(name);
   if (text == nullptr) {
     return NotFound("%s has no %.*s", path(), width, name.data());

@@ -19,6 +19,10 @@ namespace baleen {
 struct PackedHeader {
   static constexpr char kMagic[9] = "BALEENPK";
   static constexpr uint32_t kVersion = 1;
+  static constexpr uint64_t kTensorAlignment = 64;
+  // Weights are mapped; experts may be read or dropped page by page.
+  static constexpr uint64_t kWeightAlignment = 4096;
+  static constexpr uint64_t kMostNames = uint64_t{1} << 30;
 
   char magic[8];
   uint32_t version;

@@ -9,15 +9,6 @@
 namespace baleen {
 namespace {
 
-constexpr uint64_t kTensorAlignment = 64;
-// Weights are mapped; experts may be read or dropped page by page.
-constexpr uint64_t kWeightAlignment = 4096;
-constexpr uint64_t kMostNames = uint64_t{1} << 30;
-
-uint64_t AlignUp(uint64_t place, uint64_t alignment) {
-  return (place + alignment - 1) / alignment * alignment;
-}
-
 template <size_t N>
 void CopyName(std::string_view name, char (&out)[N]) {
   std::memcpy(out, name.data(), std::min(name.size(), N - 1));
@@ -78,7 +69,7 @@ uint64_t PackedIndex::IndexSize() const {
 }
 
 Status PackedIndex::LayOut() {
-  if (names_.size() > kMostNames) {
+  if (names_.size() > PackedHeader::kMostNames) {
     return Unsupported("the names of the tensors are too long to be packed");
   }
   uint64_t place = sizeof(PackedHeader) + IndexSize();
@@ -86,15 +77,17 @@ Status PackedIndex::LayOut() {
     range->offset = AlignUp(place, alignment);
     place = range->offset + range->size;
   };
-  for (PackedText& text : texts_) put(kTensorAlignment, &text.bytes);
+  for (PackedText& text : texts_)
+    put(PackedHeader::kTensorAlignment, &text.bytes);
   for (PackedTensor& tensor : tensors_) {
-    if (tensor.bytes.offset != 0) put(kTensorAlignment, &tensor.bytes);
+    if (tensor.bytes.offset != 0)
+      put(PackedHeader::kTensorAlignment, &tensor.bytes);
   }
   size_t next_part = 0;
   for (PackedWeight& weight : weights_) {
     const auto first = static_cast<size_t>(weight.first_part);
     if (first == next_part) {
-      place = AlignUp(place, kWeightAlignment);
+      place = AlignUp(place, PackedHeader::kWeightAlignment);
       next_part += weight.part_count;
       for (size_t i = first; i < next_part; ++i) put(1, &parts_[i]);
     }

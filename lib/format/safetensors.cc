@@ -39,13 +39,8 @@ class HeaderReader {
 
  private:
   Status Fail(std::string_view name, const char* what) const {
-    return Corrupt("tensor %.*s of %s %s", Width(name), name.data(), file_name_,
-                   what);
-  }
-
-  // Long names are cut in messages, so that there is room for the reason.
-  static int Width(std::string_view name) {
-    return static_cast<int>(std::min<size_t>(name.size(), 80));
+    return Corrupt("tensor %.*s of %s %s", PrintLength(name), name.data(),
+                   file_name_, what);
   }
 
   Status ReadType(std::string_view name, Json type, StoredTensor* out) const {
@@ -57,8 +52,8 @@ class HeaderReader {
       }
     }
     return Unsupported("tensor %.*s of %s has the unknown dtype %.*s",
-                       Width(name), name.data(), file_name_, Width(type.text()),
-                       type.text().data());
+                       PrintLength(name), name.data(), file_name_,
+                       PrintLength(type.text()), type.text().data());
   }
 
   Status ReadShape(std::string_view name, Json shape, StoredTensor* out,
@@ -96,7 +91,7 @@ class HeaderReader {
     if (begin > end || end > data_size_) {
       return Corrupt(
           "tensor %.*s of %s lies at bytes %llu to %llu of %llu bytes of data",
-          Width(name), name.data(), file_name_,
+          PrintLength(name), name.data(), file_name_,
           static_cast<unsigned long long>(begin),
           static_cast<unsigned long long>(end),
           static_cast<unsigned long long>(data_size_));
@@ -104,7 +99,7 @@ class HeaderReader {
     if (end - begin != bits / 8) {
       return Corrupt(
           "tensor %.*s of %s takes %llu bytes, but type and shape make %llu",
-          Width(name), name.data(), file_name_,
+          PrintLength(name), name.data(), file_name_,
           static_cast<unsigned long long>(end - begin),
           static_cast<unsigned long long>(bits / 8));
     }
@@ -140,10 +135,10 @@ Status CheckCoverage(const StoredTensor* first, size_t count, uint64_t begin,
   uint64_t at = begin;
   for (const StoredTensor* tensor : order) {
     if (tensor->offset != at) {
-      return Corrupt("%s %s before tensor %.80s", file_name,
+      return Corrupt("%s %s before tensor %.*s", file_name,
                      tensor->offset < at ? "has data that overlap"
                                          : "has a hole in its data",
-                     tensor->name.data());
+                     PrintLength(tensor->name), tensor->name.data());
     }
     at += tensor->byte_count;
   }

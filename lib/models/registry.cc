@@ -28,8 +28,7 @@ Result<const Architecture*> FindArchitecture(const ModelRequest& request) {
   }
   const std::string_view name = type.text().substr(0, 64);
   return Unsupported("%s: the architecture %.*s is not supported",
-                     request.config_name, static_cast<int>(name.size()),
-                     name.data());
+                     request.config_name, PrintLength(name), name.data());
 }
 
 }  // namespace

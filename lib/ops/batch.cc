@@ -22,7 +22,7 @@ Batch::Batch(const Machine* machine, const BatchLimits& limits)
   constexpr uint64_t kAlign = 64;
   for (int i = 0; i < kArrayCount; ++i) {
     offsets_[i] = total_bytes_;
-    total_bytes_ += (DataBytes(homes_[i].on[0]) + kAlign - 1) / kAlign * kAlign;
+    total_bytes_ += AlignUp(DataBytes(homes_[i].on[0]), kAlign);
   }
   for (int i = 0; i < kSideCount; ++i) {
     baleen_batch& batch = batches_[i];

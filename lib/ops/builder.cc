@@ -8,17 +8,13 @@ namespace {
 
 constexpr uint64_t kAlign = DeviceBlock::kAlignment;
 
-uint64_t AlignUp(uint64_t size) {
-  return (size + kAlign - 1) / kAlign * kAlign;
-}
-
 // Where the scales of a tensor lie behind its data.
 uint64_t ScaleOffset(const Tensor& tensor) {
-  return AlignUp(DataBytes(tensor));
+  return AlignUp(DataBytes(tensor), kAlign);
 }
 
 uint64_t ExtentOf(const Tensor& tensor) {
-  return ScaleOffset(tensor) + AlignUp(ScaleBytes(tensor));
+  return ScaleOffset(tensor) + AlignUp(ScaleBytes(tensor), kAlign);
 }
 
 }  // namespace
@@ -175,8 +171,9 @@ void ProgramBuilder::AddRecord(baleen_op op, Side side, const void* args,
   instruction.record.args = args;
   instruction.persistent_offset = persistent_[side];
   instruction.persistent_bytes = needs.persistent_bytes;
-  persistent_[side] += AlignUp(needs.persistent_bytes);
-  scratch_[side] = std::max(scratch_[side], AlignUp(needs.scratch_bytes));
+  persistent_[side] += AlignUp(needs.persistent_bytes, kAlign);
+  scratch_[side] =
+      std::max(scratch_[side], AlignUp(needs.scratch_bytes, kAlign));
   program_->instructions_.push_back(instruction);
   commons_.push_back(common);
 }

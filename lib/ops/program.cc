@@ -32,8 +32,7 @@ Program::~Program() {
 
 bool Program::IsRecordable() const {
   const baleen_device_table& table = machine_->table(kDevice);
-  if (!machine_->split() || table.program_create == nullptr ||
-      table.program_run == nullptr || table.program_destroy == nullptr) {
+  if (table.program_run == nullptr || table.program_destroy == nullptr) {
     return false;
   }
   for (const Instruction& instruction : instructions_) {
@@ -46,18 +45,27 @@ bool Program::IsRecordable() const {
 
 Status Program::FindRecording(int64_t rows, baleen_program** out) const {
   *out = nullptr;
-  if (rows > kMostRecordedRows || !IsRecordable()) return Status();
+  if (!machine_->split() || rows > kMostRecordedRows ||
+      machine_->table(kDevice).program_create == nullptr) {
+    return Status();
+  }
   for (const Recording& one : recordings_) {
     if (one.rows != rows) continue;
     *out = one.program;
     return Status();
   }
+  recordings_.reserve(recordings_.size() + 1);
+  if (IsRecordable()) BALEEN_RETURN_IF_ERROR(Record(out));
+  recordings_.push_back({rows, *out});
+  return Status();
+}
+
+Status Program::Record(baleen_program** out) const {
   Vector<baleen_op_record> records(machine_->memory());
   records.reserve(instructions_.size());
   for (const Instruction& instruction : instructions_) {
     records.push_back(instruction.record);
   }
-  recordings_.reserve(recordings_.size() + 1);
   const auto count = static_cast<uint32_t>(records.size());
   const baleen_device_table& table = machine_->table(kDevice);
   baleen_program* program = nullptr;
@@ -65,15 +73,15 @@ Status Program::FindRecording(int64_t rows, baleen_program** out) const {
   const baleen_status status =
       table.program_create(machine_->queue(kDevice), records.data(), count,
                            nullptr, 0, &taken, &program);
-  if (status != BALEEN_OK && status != BALEEN_UNSUPPORTED) {
+  if (status == BALEEN_UNSUPPORTED) return Status();
+  if (status != BALEEN_OK) {
     return machine_->StatusOf(kDevice, status, "a program was not recorded");
   }
   // A part of it is no use here: operators are then called one by one.
-  if (status == BALEEN_OK && taken != count) {
+  if (taken != count) {
     table.program_destroy(machine_->device(kDevice).handle, program);
-    program = nullptr;
+    return Status();
   }
-  recordings_.push_back({rows, program});
   *out = program;
   return Status();
 }

@@ -72,9 +72,10 @@ class Program {
 
   // Whether the device can run all of it as one.
   bool IsRecordable() const;
-  // Records the program for so many rows unless it has been; *out is NULL if
-  // the device does not want to.
+  // The recording for so many rows, made when it is first asked for; *out is
+  // NULL where operators are to be called one by one.
   Status FindRecording(int64_t rows, baleen_program** out) const;
+  Status Record(baleen_program** out) const;
   Status RunInstructions(int64_t rows, const std::atomic<bool>* cancel,
                          Trace* trace) const;
   Status RunOne(const Instruction& instruction, int64_t rows,

@@ -4,17 +4,12 @@ namespace baleen {
 
 void PrefixIndex::Add(Entry* entry) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  entry->next = first_;
-  entry->previous = nullptr;
-  if (first_ != nullptr) first_->previous = entry;
-  first_ = entry;
+  entries_.Add(entry);
 }
 
 void PrefixIndex::Remove(Entry* entry) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (entry->previous != nullptr) entry->previous->next = entry->next;
-  if (entry->next != nullptr) entry->next->previous = entry->previous;
-  if (first_ == entry) first_ = entry->next;
+  entries_.Remove(entry);
   *entry = {};
 }
 
@@ -33,7 +28,8 @@ Result<PrefixMatch> PrefixIndex::Find(const Entry& asker,
   const std::lock_guard<std::mutex> lock(mutex_);
   const Entry* best = nullptr;
   int64_t best_length = 0;
-  for (const Entry* entry = first_; entry != nullptr; entry = entry->next) {
+  for (const Entry* entry = entries_.first(); entry != nullptr;
+       entry = entries_.Next(entry)) {
     if (entry == &asker || entry->state == nullptr ||
         entry->mode != asker.mode) {
       continue;

@@ -14,6 +14,7 @@
 
 #include <baleen/baleen.h>
 
+#include "base/linked_list.h"
 #include "base/status.h"
 #include "models/model.h"
 #include "session/token_line.h"
@@ -30,12 +31,10 @@ struct PrefixMatch {
 class PrefixIndex {
  public:
   // What a session lets others see; a part of it.
-  struct Entry {
+  struct Entry : Linked<Entry> {
     baleen_mode mode = BALEEN_MODE_FAST;
     const TokenLine* tokens = nullptr;
     SessionState* state = nullptr;  // NULL: not to be shared now.
-    Entry* next = nullptr;
-    Entry* previous = nullptr;
   };
 
   PrefixIndex() = default;
@@ -59,7 +58,7 @@ class PrefixIndex {
 
  private:
   std::mutex mutex_;
-  Entry* first_ = nullptr;
+  LinkedList<Entry> entries_;
 };
 
 }  // namespace baleen

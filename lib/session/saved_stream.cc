@@ -45,7 +45,7 @@ Status BufferOutput::Next(uint64_t size, unsigned char** room) {
 Status BufferOutput::Finish(const SavedHeader& header,
                             std::span<const unsigned char> front) {
   std::memcpy(buffer_, &header, sizeof header);
-  std::memcpy(buffer_ + sizeof header, front.data(), front.size());
+  std::copy(front.begin(), front.end(), buffer_ + sizeof header);
   return Status();
 }
 

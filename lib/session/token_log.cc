@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/checksum.h"
+#include "base/posix_io.h"
 
 namespace baleen {
 namespace {
@@ -48,34 +49,6 @@ uint64_t RecordChecksum(uint64_t before, const LogRecord& record,
   sum.Add(&record, sizeof record);
   sum.Add(tokens.data(), tokens.size_bytes());
   return sum.Value();
-}
-
-bool ReadAt(int descriptor, uint64_t offset, void* bytes, size_t size) {
-  auto* out = static_cast<char*>(bytes);
-  while (size > 0) {
-    const ssize_t done =
-        pread(descriptor, out, size, static_cast<off_t>(offset));
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    out += done;
-    offset += static_cast<uint64_t>(done);
-    size -= static_cast<size_t>(done);
-  }
-  return true;
-}
-
-bool WriteAt(int descriptor, uint64_t offset, const void* bytes, size_t size) {
-  const auto* in = static_cast<const char*>(bytes);
-  while (size > 0) {
-    const ssize_t done =
-        pwrite(descriptor, in, size, static_cast<off_t>(offset));
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    in += done;
-    offset += static_cast<uint64_t>(done);
-    size -= static_cast<size_t>(done);
-  }
-  return true;
 }
 
 // A name is on the disk only when its folder is.

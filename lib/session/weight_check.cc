@@ -52,8 +52,8 @@ Status CheckTensor(const Checkpoint& checkpoint, const StoredTensor& tensor,
     BALEEN_RETURN_IF_ERROR(checkpoint.Read(tensor, done, piece, size));
     if (HasNoNumber(tensor.type, piece, size)) {
       return Corrupt("tensor %.*s in %s has a value that is no finite number",
-                     static_cast<int>(std::min<size_t>(tensor.name.size(), 96)),
-                     tensor.name.data(), checkpoint.file_name(tensor.file));
+                     PrintLength(tensor.name), tensor.name.data(),
+                     checkpoint.file_name(tensor.file));
     }
     done += size;
     BALEEN_RETURN_IF_ERROR(progress->Add(size));
@@ -76,9 +76,8 @@ Status CheckRange(const PackedFile& file, const PackedRange& range,
   }
   if (sum.Value() == range.checksum) return Status();
   return Corrupt("%.*s at byte %llu of the packed model %s was changed",
-                 static_cast<int>(std::min<size_t>(name.size(), 96)),
-                 name.data(), static_cast<unsigned long long>(range.offset),
-                 file.path());
+                 PrintLength(name), name.data(),
+                 static_cast<unsigned long long>(range.offset), file.path());
 }
 
 Status CheckPacked(const PackedFile& file, unsigned char* piece,

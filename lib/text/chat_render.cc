@@ -54,9 +54,7 @@ class Renderer {
       case Role::kUnknown:
         return InvalidArgument(
             "message %zu has the role \"%.*s\", which the encoder cannot write",
-            turn.number,
-            static_cast<int>(std::min<size_t>(turn.role_name.size(), 64)),
-            turn.role_name.data());
+            turn.number, PrintLength(turn.role_name), turn.role_name.data());
     }
     return Transition(index);
   }
@@ -218,9 +216,8 @@ class Renderer {
       prompt_->Template(task.token);
       return Status();
     }
-    return InvalidArgument(
-        "message %zu has the unknown task \"%.*s\"", turn.number,
-        static_cast<int>(std::min<size_t>(name.size(), 64)), name.data());
+    return InvalidArgument("message %zu has the unknown task \"%.*s\"",
+                           turn.number, PrintLength(name), name.data());
   }
 
   const Conversation& conversation_;

@@ -27,8 +27,7 @@ std::string_view View(const char* text, size_t size) {
 
 Status BadMember(size_t number, std::string_view key, const char* what) {
   return InvalidArgument("\"%.*s\" in extra of message %zu is %s",
-                         static_cast<int>(std::min<size_t>(key.size(), 64)),
-                         key.data(), number, what);
+                         PrintLength(key), key.data(), number, what);
 }
 
 // The id of a call in either place where clients put it.

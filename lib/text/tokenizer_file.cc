@@ -43,16 +43,6 @@ bool AppendBytes(std::string_view text, String* bytes) {
   return true;
 }
 
-// How much of a text from the file "%.*s" shows: whole characters, and room for
-// the sentence around them.
-int PrintLength(std::string_view text) {
-  constexpr size_t kMost = 60;
-  if (text.size() <= kMost) return static_cast<int>(text.size());
-  size_t length = kMost;
-  while (length > 0 && (text[length] & 0xC0) == 0x80) --length;
-  return static_cast<int>(length);
-}
-
 bool IsNothing(Json value) { return !value || value.IsNull(); }
 
 bool IsText(Json value, std::string_view text) {

@@ -8,10 +8,6 @@ namespace {
 // Parts of a slab begin at a cache line.
 constexpr uint64_t kPartAlignment = 64;
 
-uint64_t AlignUp(uint64_t size) {
-  return (size + kPartAlignment - 1) / kPartAlignment * kPartAlignment;
-}
-
 }  // namespace
 
 SlabPool::SlabPool(const Machine* machine, Side side, uint32_t slab_items,
@@ -39,7 +35,7 @@ void SlabPool::AddColumn(baleen_state* state, baleen_pool pool,
   if (item_bytes == 0) return;
   columns_.push_back({state, pool, item_bytes, slab_bytes_});
   item_bytes_ += item_bytes;
-  slab_bytes_ += AlignUp(slab_items_ * item_bytes);
+  slab_bytes_ += AlignUp(slab_items_ * item_bytes, kPartAlignment);
 }
 
 Status SlabPool::Start() { return Grow(kFirstCapacity); }

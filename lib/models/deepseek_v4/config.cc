@@ -84,11 +84,6 @@ constexpr ChoiceKey kQuantizationChoices[] = {{"quant_method", "fp8"},
                                               {"activation_scheme", "dynamic"},
                                               {"scale_fmt", "ue8m0"}};
 
-// What messages show of a value.
-int Width(std::string_view text) {
-  return static_cast<int>(std::min<size_t>(text.size(), 40));
-}
-
 class ConfigReader {
  public:
   ConfigReader(Json root, const char* name, Config* config)
@@ -127,7 +122,7 @@ class ConfigReader {
       if (type.text() == "deepseek_v4") return Status();
       return Unsupported(
           "%s is of model_type %.*s, another architecture than deepseek_v4",
-          name_, Width(type.text()), type.text().data());
+          name_, PrintLength(type.text()), type.text().data());
     }
     // inference/config.json does not say; its key names do.
     if (root_.Find("dim") && root_.Find("n_layers")) return Status();
@@ -141,7 +136,7 @@ class ConfigReader {
         value.IsString() ? value.text() : value.source();
     if (text == choice.only) return Status();
     return Unsupported("%s in %s is %.*s; only %s is supported", choice.key,
-                       name_, Width(text), text.data(), choice.only);
+                       name_, PrintLength(text), text.data(), choice.only);
   }
 
   Status CheckQuantization() const {
@@ -169,7 +164,7 @@ class ConfigReader {
     const std::string_view text = block.source();
     return Unsupported(
         "weight_block_size in %s is %.*s; only [128, 128] is supported", name_,
-        Width(text), text.data());
+        PrintLength(text), text.data());
   }
 
   Status ReadInteger(const IntegerKey& key) {
@@ -183,7 +178,8 @@ class ConfigReader {
     if (!value.GetInt64(&number) || number < key.least || number > key.most) {
       const std::string_view text = value.source();
       return Corrupt("%s in %s is %.*s, not an integer from %d to %d", key.key,
-                     name_, Width(text), text.data(), key.least, key.most);
+                     name_, PrintLength(text), text.data(), key.least,
+                     key.most);
     }
     if (number % key.multiple != 0) {
       return Unsupported("%s in %s is %d; only multiples of %d are supported",
@@ -209,7 +205,7 @@ class ConfigReader {
     } else {
       return Unsupported(
           "expert_dtype in %s is %.*s; only fp4 and fp8 are supported", name_,
-          Width(text), text.data());
+          PrintLength(text), text.data());
     }
     return Status();
   }
@@ -259,7 +255,7 @@ class ConfigReader {
     if (!value.GetDouble(&number) || !(number >= least && number <= most)) {
       const std::string_view text = value.source();
       return Corrupt("%s in %s is %.*s, not a number from %g to %g", key, name_,
-                     Width(text), text.data(), least, most);
+                     PrintLength(text), text.data(), least, most);
     }
     *out = number;
     return Status();
@@ -352,7 +348,7 @@ class ConfigReader {
       if (!element.GetInt64(&layer) || layer < 0 || layer >= config_->layers) {
         const std::string_view text = element.source();
         return Corrupt("dspark_target_layer_ids in %s has %.*s of %d layers",
-                       name_, Width(text), text.data(), config_->layers);
+                       name_, PrintLength(text), text.data(), config_->layers);
       }
       config_->dspark_target_layers.push_back(static_cast<int32_t>(layer));
     }

@@ -196,7 +196,7 @@ Status Inventory::Get(const Wanted& wanted, StoredTensor* imagined,
                              wanted.rank);
     const std::string_view name = name_.plain();
     return Corrupt("the checkpoint has no tensor %.*s, which should be %s",
-                   static_cast<int>(name.size()), name.data(), should.text());
+                   PrintLength(name), name.data(), should.text());
   }
   if ((found->type != wanted.type && found->type != wanted.other_type) ||
       found->rank != wanted.rank ||
@@ -221,9 +221,9 @@ Status Inventory::Mismatch(const StoredTensor& found,
                 either ? StoredTypeName(wanted.other_type) : "");
   const Description is(StoredTypeName(found.type), found.shape, found.rank);
   const Description should(types, wanted.shape, wanted.rank);
-  return Corrupt("tensor %.80s is %s, but should be %s (in %s)",
-                 found.name.data(), is.text(), should.text(),
-                 checkpoint_->file_name(found.file));
+  return Corrupt("tensor %.*s is %s, but should be %s (in %s)",
+                 PrintLength(found.name), found.name.data(), is.text(),
+                 should.text(), checkpoint_->file_name(found.file));
 }
 
 void Inventory::Count(const StoredTensor& tensor, uint64_t parameters) {

@@ -21,8 +21,9 @@ constexpr uint64_t kBufferAlignment = 64;
 // A weight has a matrix for each part of BALEEN_IN_*, or three of an expert.
 constexpr size_t kMostTensors = 8;
 
-uint64_t AlignUp(uint64_t bytes) {
-  return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
+// What so many bytes take of a buffer.
+uint64_t BufferBytes(uint64_t bytes) {
+  return AlignUp(bytes, kBufferAlignment);
 }
 
 // Where bytes of the checkpoint are read from.
@@ -48,7 +49,8 @@ struct Piece {
   Status status;
 
   uint64_t buffer_size() const {
-    return text != nullptr ? 0 : AlignUp(input_size) + AlignUp(range->size);
+    return text != nullptr ? 0
+                           : BufferBytes(input_size) + BufferBytes(range->size);
   }
 };
 
@@ -246,7 +248,7 @@ class Packer {
     std::copy_n(tensors, count, piece.tensors);
     const auto add = [&piece](const StoredTensor* tensor, uint64_t bytes) {
       piece.sources[piece.source_count++] = {tensor, 0, bytes};
-      piece.input_size += AlignUp(bytes);
+      piece.input_size += BufferBytes(bytes);
     };
     for (size_t i = 0; i < count; ++i) {
       add(At(tensors[i].data), DataBytes(tensors[i]));
@@ -296,8 +298,8 @@ class Packer {
   Status WritePieces(FileWriter* writer) {
     uint64_t most = 0;
     uint64_t bytes = 0;
-    for (size_t i = 0; i < pieces_.size(); i += BatchFrom(i, &bytes)) {
-      BatchFrom(i, &bytes);
+    for (size_t i = 0; i < pieces_.size();) {
+      i += BatchFrom(i, &bytes);
       most = std::max(most, bytes);
     }
     const Block buffer(memory_, static_cast<size_t>(most), kBufferAlignment);
@@ -340,7 +342,7 @@ class Packer {
       BALEEN_RETURN_IF_ERROR(ReadPiece(piece));
       bytes = piece->buffer;
       if (piece->count > 0) {
-        unsigned char* out = piece->buffer + AlignUp(piece->input_size);
+        unsigned char* out = piece->buffer + BufferBytes(piece->input_size);
         BALEEN_RETURN_IF_ERROR(PackPiece(*piece, out));
         bytes = out;
       }
@@ -359,7 +361,7 @@ class Packer {
       const Status status =
           model_.checkpoint().Read(*source.tensor, source.offset, place,
                                    static_cast<size_t>(source.size));
-      place += AlignUp(source.size);
+      place += BufferBytes(source.size);
       return status;
     };
     if (piece->count == 0) return read();

@@ -506,7 +506,7 @@ pub const BALEEN_WINDOW_DEFAULT: baleen_window = 0;
 pub const BALEEN_WINDOW_NONE: baleen_window = 1;
 /// Each window_period positions.
 pub const BALEEN_WINDOW_PERIODIC: baleen_window = 2;
-/// Each position: 8 times the memory.
+/// Each 128 positions: 10 times the memory.
 pub const BALEEN_WINDOW_FULL: baleen_window = 3;
 
 #[repr(C)]
@@ -533,7 +533,7 @@ pub struct baleen_session_options {
     pub progress_user_data: *mut c_void,
     /// A file to which the seed and each token are written before a call
     /// returns; NULL: none. BALEEN_BUSY if another session, here or elsewhere,
-    /// writes to it.
+    /// writes to it; BALEEN_UNSUPPORTED with files of the host's.
     pub log_path: *const c_char,
 }
 
