@@ -51,44 +51,58 @@ const char* MatrixError(const baleen_tensor& tensor, bool needs_data) {
                "columns, or of several";
 }
 
-// `count` bytes of row `row` from byte `at`; zeros where there are none.
+// kCount bytes of row `row` from byte `at`; zeros where there are none.
+template <int64_t kCount>
 void CopyRow(const baleen_tensor& tensor, int64_t row_bytes, int64_t row,
-             int64_t at, int64_t count, uint8_t* to) {
-  std::memset(to, 0, static_cast<size_t>(count));
-  if (row >= tensor.size[0] || at >= row_bytes) return;
-  const int64_t there = row_bytes - at < count ? row_bytes - at : count;
-  std::memcpy(to,
-              static_cast<const uint8_t*>(tensor.data) + row * row_bytes + at,
-              static_cast<size_t>(there));
+             int64_t at, uint8_t* to) {
+  if (row >= tensor.size[0] || at >= row_bytes) {
+    std::memset(to, 0, kCount);
+    return;
+  }
+  const uint8_t* const from =
+      static_cast<const uint8_t*>(tensor.data) + row * row_bytes + at;
+  if (at + kCount <= row_bytes) {
+    std::memcpy(to, from, kCount);
+  } else {
+    std::memset(to, 0, kCount);
+    std::memcpy(to, from, static_cast<size_t>(row_bytes - at));
+  }
+}
+
+// The low half of each byte, one after another.
+uint32_t LowHalves(uint32_t word) {
+  word &= 0x0F0F0F0Fu;
+  word = (word | word >> 4) & 0x00FF00FFu;
+  return (word | word >> 8) & 0xFFFFu;
 }
 
 // Eight e2m1 in the order of a row to pairs 16 bits apart.
 uint32_t SpreadPairs(const uint8_t bytes[4]) {
-  uint32_t word = 0;
-  for (uint32_t i = 0; i < 4; ++i) {
-    word |= static_cast<uint32_t>(bytes[i] & 15u) << (4 * i);
-    word |= static_cast<uint32_t>(bytes[i] >> 4) << (16 + 4 * i);
-  }
-  return word;
+  uint32_t word;
+  std::memcpy(&word, bytes, sizeof(word));
+  return LowHalves(word) | LowHalves(word >> 4) << 16;
 }
 
-void PackBlock(const baleen_tensor& tensor, int32_t type, int64_t tile,
-               int64_t block, uint8_t* to) {
-  const int64_t row_bytes = type == kBf16  ? tensor.size[1] * 2
-                            : type == kFp8 ? tensor.size[1]
-                                           : tensor.size[1] / 2;
-  const int64_t eight = type == kBf16 ? 16 : type == kFp8 ? 8 : 4;
+// Experts are packed while a step waits for them: the sizes of copies are known
+// to the compiler.
+template <int32_t kType>
+void PackBlockOf(const baleen_tensor& tensor, int64_t tile, int64_t block,
+                 uint8_t* to) {
+  const int64_t row_bytes = kType == kBf16  ? tensor.size[1] * 2
+                            : kType == kFp8 ? tensor.size[1]
+                                            : tensor.size[1] / 2;
+  constexpr int64_t kEight = kType == kBf16 ? 16 : kType == kFp8 ? 8 : 4;
   for (int64_t part = 0; part < kBlockColumns / 32; ++part) {
     for (int64_t lane = 0; lane < 32; ++lane) {
       const int64_t at =
-          (block * (kBlockColumns / 8) + part * 4 + lane % 4) * eight;
+          (block * (kBlockColumns / 8) + part * 4 + lane % 4) * kEight;
       for (int64_t half = 0; half < 2; ++half) {
         uint8_t bytes[16];
-        CopyRow(tensor, row_bytes, tile * kTileRows + lane / 4 + half * 8, at,
-                eight, bytes);
-        if (type == kBf16) {
+        CopyRow<kEight>(tensor, row_bytes,
+                        tile * kTileRows + lane / 4 + half * 8, at, bytes);
+        if constexpr (kType == kBf16) {
           std::memcpy(to + ((part * 2 + half) * 32 + lane) * 16, bytes, 16);
-        } else if (type == kFp8) {
+        } else if constexpr (kType == kFp8) {
           std::memcpy(to + (part * 32 + lane) * 16 + half * 8, bytes, 8);
         } else {
           const uint32_t word = SpreadPairs(bytes);
@@ -98,6 +112,18 @@ void PackBlock(const baleen_tensor& tensor, int32_t type, int64_t tile,
         }
       }
     }
+  }
+}
+
+void PackBlock(const baleen_tensor& tensor, int32_t type, int64_t tile,
+               int64_t block, uint8_t* to) {
+  switch (type) {
+    case kBf16:
+      return PackBlockOf<kBf16>(tensor, tile, block, to);
+    case kFp8:
+      return PackBlockOf<kFp8>(tensor, tile, block, to);
+    default:
+      return PackBlockOf<kFp4>(tensor, tile, block, to);
   }
 }
 

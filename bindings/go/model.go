@@ -27,6 +27,7 @@ type ModelOptions struct {
 	Verify        bool // Check every weight; slow.
 	LockMemory    bool // Keep the weights out of swap.
 	Repack        bool // Copy the weights to the fast layout in memory.
+	FetchExperts  bool // Bring experts to the device, whatever it takes.
 	// Devices to spread the layers over; nil: the library chooses.
 	Devices []uint32
 	// DeviceMemoryLimit is in bytes of each device; 0: what is free.
@@ -50,7 +51,8 @@ func (o *ModelOptions) toC(lent *arena, w *watcher) (*C.baleen_model_options,
 		flag(o.ShapesOnly, C.BALEEN_MODEL_SHAPES_ONLY) |
 		flag(o.Verify, C.BALEEN_MODEL_VERIFY) |
 		flag(o.LockMemory, C.BALEEN_MODEL_LOCK_MEMORY) |
-		flag(o.Repack, C.BALEEN_MODEL_REPACK)
+		flag(o.Repack, C.BALEEN_MODEL_REPACK) |
+		flag(o.FetchExperts, C.BALEEN_MODEL_FETCH_EXPERTS)
 	c.devices = lendCopy[C.uint32_t](lent, o.Devices)
 	c.device_count = C.uint32_t(len(o.Devices))
 	c.device_memory_limit = C.uint64_t(o.DeviceMemoryLimit)

@@ -82,7 +82,7 @@ void MissingExperts::WriteBegin(ProgramBuilder* builder) {
   machine_ = builder->machine();
   batch_ = &builder->batch();
   mode_ = builder->mode();
-  computes_ = store_->Computes(operands_.experts->size[0]);
+  computes_ = store_->rules().computes;
   MakeTensors(builder);
   builder->UseOn(kDevice, operands_.experts);
   builder->UseOn(kDevice, rounds_);
@@ -132,7 +132,7 @@ Status MissingExperts::Begin(int64_t rows) const {
   store_->Visit(layer_, std::span(static_cast<const int32_t*>(list.data),
                                   static_cast<size_t>(rows * list.size[1])));
   if (store_->missing().empty()) return Status();
-  if (computes_) {
+  if (store_->Computes(rows)) {
     BALEEN_RETURN_IF_ERROR(CopyRows(kCpu, operands_.u_rounded, rows));
     return CopyRows(kCpu, operands_.weights, rows);
   }
@@ -143,7 +143,7 @@ Status MissingExperts::Begin(int64_t rows) const {
 
 Status MissingExperts::End(int64_t rows) const {
   if (store_->missing().empty()) return Status();
-  return computes_ ? ComputeOnCpu(rows) : ComputeInRounds();
+  return store_->Computes(rows) ? ComputeOnCpu(rows) : ComputeInRounds();
 }
 
 MissingExperts::Mixture MissingExperts::MixtureOn(

@@ -52,13 +52,16 @@ Status Program::FindPieces(int64_t rows, std::span<const Piece>* out) const {
     return Status();
   }
   recordings_.reserve(recordings_.size() + 1);
-  Vector<Piece> pieces(machine_->memory());
-  pieces.reserve(instructions_.size());
-  if (const Status status = Record(&pieces); !status.ok()) {
-    Forget(pieces);
-    return status;
-  }
-  recordings_.push_back({rows, std::move(pieces)});
+  // Left by an error or an exception, what was recorded is given back.
+  struct Unfinished {
+    const Program* program;
+    Vector<Piece> pieces;
+    ~Unfinished() { program->Forget(pieces); }
+  };
+  Unfinished made = {this, Vector<Piece>(machine_->memory())};
+  made.pieces.reserve(instructions_.size());
+  BALEEN_RETURN_IF_ERROR(Record(&made.pieces));
+  recordings_.push_back({rows, std::move(made.pieces)});
   *out = recordings_.back().pieces;
   return Status();
 }

@@ -93,8 +93,8 @@ TEST(CudaExperts, HaveTheSameBitsWhenTheyComeInRounds) {
   const ExpertRules& rules = (*few).v4().experts()->rules();
   EXPECT_EQ(rules.staged, 2);
   EXPECT_EQ(rules.places, 1);
+  // A step of many rows fetches, whatever a step of few does.
   ASSERT_TRUE(rules.computes);
-  // A step of many rows fetches.
   const std::vector<baleen_token> tokens = Tokens(20);
   EXPECT_TRUE(
       SameBits(Timeline((*few).model(), BALEEN_MODE_FAST).Append(tokens),
@@ -107,8 +107,13 @@ TEST(CudaExperts, AreComputedByTheCpuForFewRows) {
   for (const baleen_mode mode : {BALEEN_MODE_REFERENCE, BALEEN_MODE_FAST}) {
     Timeline expected((*all).model(), mode);
     Timeline timeline((*few).model(), mode);
-    const std::vector<float> wanted = expected.AppendAll(Tokens(9), 4);
-    const std::vector<float> got = timeline.AppendAll(Tokens(9), 4);
+    // A prompt's rows come first, as they do; then a few, one after another.
+    const std::vector<baleen_token> tokens = Tokens(26);
+    const auto prompt = std::span(tokens).first(20);
+    const auto rest = std::span(tokens).subspan(20);
+    EXPECT_TRUE(SameBits(timeline.Append(prompt), expected.Append(prompt)));
+    const std::vector<float> wanted = expected.AppendAll(rest, 2);
+    const std::vector<float> got = timeline.AppendAll(rest, 2);
     // As far as devices may be apart; the order of sums is another, so some
     // bits differ.
     EXPECT_LT(Distance(got, wanted), 0.02) << "mode " << mode;

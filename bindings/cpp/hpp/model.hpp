@@ -34,6 +34,7 @@ struct ModelOptions {
   bool verify = false;
   bool lock_memory = false;
   bool repack = false;
+  bool fetch_experts = false;
   Progress progress = {};
 };
 
@@ -169,7 +170,8 @@ class ReadModelOptions {
                Flag(options.shapes_only, BALEEN_MODEL_SHAPES_ONLY) |
                Flag(options.verify, BALEEN_MODEL_VERIFY) |
                Flag(options.lock_memory, BALEEN_MODEL_LOCK_MEMORY) |
-               Flag(options.repack, BALEEN_MODEL_REPACK);
+               Flag(options.repack, BALEEN_MODEL_REPACK) |
+               Flag(options.fetch_experts, BALEEN_MODEL_FETCH_EXPERTS);
     if (!options.devices.empty()) c_.devices = options.devices.data();
     c_.device_count = static_cast<uint32_t>(options.devices.size());
     c_.device_memory_limit = options.device_memory_limit;

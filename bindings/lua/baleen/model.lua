@@ -20,6 +20,7 @@ local model_options = {
   verify = setters.flag(C.BALEEN_MODEL_VERIFY),
   lock_memory = setters.flag(C.BALEEN_MODEL_LOCK_MEMORY),
   repack = setters.flag(C.BALEEN_MODEL_REPACK),
+  fetch_experts = setters.flag(C.BALEEN_MODEL_FETCH_EXPERTS),
   device_memory_limit = setters.count("device_memory_limit"),
   devices = setters.list("devices", "device_count", "uint32_t",
     function(array, at, index) array[at] = index end),

@@ -103,7 +103,7 @@ Status PreparedWeights::CountDevice(const baleen_weight_source& source) {
   uint64_t all = 0;
   uint64_t routed = 0;
   BALEEN_RETURN_IF_ERROR(size_of(source.tensor_count, &all));
-  if (source.kind == BALEEN_WEIGHT_EXPERTS && source.tensor_count > 3) {
+  if (source.resident_limit == BALEEN_RESIDENT_PLACED) {
     // The shared expert is the last.
     uint64_t one = 0;
     BALEEN_RETURN_IF_ERROR(size_of(source.tensor_count - 3, &routed));
@@ -112,7 +112,7 @@ Status PreparedWeights::CountDevice(const baleen_weight_source& source) {
   }
   device_bytes_.all += all;
   device_bytes_.experts += routed;
-  bytes_[kDevice] += options_.placed ? all - routed : all;
+  bytes_[kDevice] += all - routed;
   return Status();
 }
 

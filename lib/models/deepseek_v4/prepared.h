@@ -114,7 +114,7 @@ struct PreparedOptions {
 // Bytes of weights on the device.
 struct DeviceBytes {
   uint64_t all = 0;
-  uint64_t experts = 0;  // Of them routed ones, placed or not.
+  uint64_t experts = 0;  // Of them placed ones, if all had places.
   uint64_t embed = 0;
   uint64_t head = 0;
   uint64_t largest_expert = 0;

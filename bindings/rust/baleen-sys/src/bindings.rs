@@ -319,6 +319,10 @@ pub const BALEEN_MODEL_LOCK_MEMORY: u32 = 1 << 3;
 /// Copy raw weights to the fast layout in memory; without it they are used
 /// where they are mapped.
 pub const BALEEN_MODEL_REPACK: u32 = 1 << 4;
+/// Bring experts that do not fit on the device there for each step that needs
+/// them; without it the CPU computes them in steps of few rows, sooner, but not
+/// to the same bits.
+pub const BALEEN_MODEL_FETCH_EXPERTS: u32 = 1 << 5;
 
 /// The encoders of conversations that V4 checkpoints come with.
 pub type baleen_encoder = i32;

@@ -30,6 +30,8 @@ pub struct ModelOptions<'a> {
     pub lock_memory: bool,
     /// Copy the weights to the fast layout in memory.
     pub repack: bool,
+    /// Bring experts that do not fit to the device, for the same bits.
+    pub fetch_experts: bool,
     /// Spread the layers over these; empty: the library chooses.
     pub devices: &'a [u32],
     /// Bytes of each device; 0: what is free.
@@ -71,7 +73,11 @@ impl<'a> COptions<'a> {
                 | ffi::flag(options.shapes_only, sys::BALEEN_MODEL_SHAPES_ONLY)
                 | ffi::flag(options.verify, sys::BALEEN_MODEL_VERIFY)
                 | ffi::flag(options.lock_memory, sys::BALEEN_MODEL_LOCK_MEMORY)
-                | ffi::flag(options.repack, sys::BALEEN_MODEL_REPACK);
+                | ffi::flag(options.repack, sys::BALEEN_MODEL_REPACK)
+                | ffi::flag(
+                    options.fetch_experts,
+                    sys::BALEEN_MODEL_FETCH_EXPERTS,
+                );
         c.devices = ffi::first(options.devices);
         c.device_count = options.devices.len() as u32;
         c.device_memory_limit = options.device_memory_limit;
