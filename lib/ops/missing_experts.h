@@ -73,7 +73,7 @@ class MissingExperts {
   const Machine* machine_ = nullptr;
   const Batch* batch_ = nullptr;
   baleen_mode mode_ = BALEEN_MODE_FAST;
-  bool computes_ = false;  // In steps of few rows.
+  bool computes_ = false;      // In steps of few rows.
   Tensor* rounds_ = nullptr;   // i32 [rounds, E]: who is there in each.
   Tensor* plan_ = nullptr;     // Of either side.
   Tensor* visited_ = nullptr;  // i32 [E]

@@ -7,7 +7,7 @@ extern "C" {
 #endif
 enum {
   BALEEN_BACKEND_MAJOR = 1,
-  BALEEN_BACKEND_MINOR = 1
+  BALEEN_BACKEND_MINOR = 2
 };
 typedef struct baleen_device baleen_device;
 typedef struct baleen_queue baleen_queue;
@@ -99,6 +99,7 @@ typedef struct baleen_weight_source {
   uint32_t tensor_count;
   uint32_t resident_limit;
 } baleen_weight_source;
+enum { BALEEN_RESIDENT_PLACED = 1 << 30 };
 typedef int32_t baleen_op;
 enum {
   BALEEN_OP_EMBED = 0,
@@ -293,6 +294,7 @@ typedef struct baleen_moe_plan_args {
   baleen_tensor* visited;
   baleen_tensor* missing;
 } baleen_moe_plan_args;
+enum { BALEEN_MOE_PARTIAL = 1 << 0 };
 typedef struct baleen_moe_gate_up_args {
   baleen_op_common common;
   const baleen_tensor* u;
@@ -499,6 +501,9 @@ typedef struct baleen_device_table {
   baleen_status (*program_run)(baleen_queue* queue, baleen_program* program);
   void (*program_destroy)(baleen_device* device, baleen_program* program);
   baleen_status (*queue_rows)(baleen_queue* queue, uint32_t rows);
+  baleen_status (*expert_place)(baleen_queue* queue, baleen_weight* weight,
+                                const int32_t* experts, void* const* memory,
+                                uint32_t count);
 } baleen_device_table;
 typedef struct baleen_host {
   uint32_t struct_size;

@@ -151,7 +151,8 @@ enum {
   BALEEN_MODEL_SHAPES_ONLY = 1 << 1,
   BALEEN_MODEL_VERIFY = 1 << 2,
   BALEEN_MODEL_LOCK_MEMORY = 1 << 3,
-  BALEEN_MODEL_REPACK = 1 << 4
+  BALEEN_MODEL_REPACK = 1 << 4,
+  BALEEN_MODEL_FETCH_EXPERTS = 1 << 5
 };
 BALEEN_API baleen_status baleen_model_load(baleen_context* context,
                                            const char* path,
