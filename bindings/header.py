@@ -134,8 +134,10 @@ def declarations(text):
     last_end = 0
     for match in _DECLARATION.finditer(text):
         # The constants right behind a typedef are of that type.
-        behind = match.start() - last_end < 3 and found
-        kind = found[-1].name if behind and isinstance(found[-1], Alias) else None
+        kind = None
+        if found and isinstance(found[-1], Alias) and \
+                match.start() - last_end < 3:
+            kind = found[-1].name
         found.append(_declaration(match.groupdict(), kind))
         last_end = match.end()
     functions = sum(isinstance(each, Function) for each in found)
