@@ -37,3 +37,13 @@ try "$work_dir/by_pkg_config"
 try_cpp "$prefix" in_cpp --static
 ! ldd "$work_dir/by_pkg_config" | grep -q libbaleen ||
   fail "the static program needs libbaleen.so"
+
+# The same objects as a shared library that brings the C++ runtime along, as
+# games ship it.
+"$CMAKE" -B "$tree" -DBUILD_SHARED_LIBS=ON -DBALEEN_STATIC_RUNTIME=ON >/dev/null
+"$CMAKE" --build "$tree" -j "$(nproc)" >/dev/null
+try "$tree/embedder"
+needed=$(objdump -p "$(find "$tree" -name 'libbaleen.so.1')" |
+  awk '$1 == "NEEDED" { print $2 }')
+[[ $needed != *libstdc++* && $needed != *libgcc_s* ]] ||
+  fail "the library with a static runtime needs $needed"
