@@ -31,7 +31,7 @@ programs=$(find "$tree" -type f -perm -u+x ! -path '*/CMakeFiles/*')
 [[ ! -e $prefix/bin ]] || fail "programs were installed"
 build_by_cmake "$prefix" by_cmake
 try "$work_dir/by_cmake/embed_c"
-build_by_pkg_config "$prefix" by_pkg_config --static
+build_by_pkg_config "$prefix" "$example/chat.c" by_pkg_config --static
 try "$work_dir/by_pkg_config"
 # The wrapper's names and the library's own do not meet in one program.
 try_cpp "$prefix" in_cpp --static
