@@ -83,7 +83,11 @@ Status V4Model::PlaceWeights(PreparedOptions* options, bool* refused) {
   BALEEN_ASSIGN_OR_RETURN(const Placement placement, PlaceModel(need));
   experts_.reset();
   if (placement.all) return Status();
-  if (!placement.embed_on_device) assignment_.Demote(BALEEN_OP_EMBED);
+  if (!placement.embed_on_device) {
+    // An MTP drafter reads the same table.
+    assignment_.Demote(BALEEN_OP_EMBED);
+    assignment_.Demote(BALEEN_OP_LINEAR);
+  }
   if (!placement.head_on_device) assignment_.Demote(BALEEN_OP_HEAD);
   if (rules.layers == 0) return Status();
   const int64_t experts = int64_t{rules.layers} * rules.experts;

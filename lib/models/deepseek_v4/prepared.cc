@@ -321,8 +321,15 @@ Status PreparedWeights::PrepareLayer(const LayerWeights& weights, int32_t index,
 
 Status PreparedWeights::PrepareMtp(const Weights& weights) {
   const MtpWeights& from = weights.mtp[0];
-  BALEEN_RETURN_IF_ERROR(Open(BALEEN_OP_LINEAR, BALEEN_WEIGHT_TABLE,
-                              {&weights.embed}, &mtp.embed));
+  // A packed file has the table twice.
+  const bool lists = list_ != nullptr || options_.packed != nullptr;
+  if (!lists &&
+      assignment_.side(BALEEN_OP_EMBED) == assignment_.side(BALEEN_OP_LINEAR)) {
+    mtp.embed = embed;
+  } else {
+    BALEEN_RETURN_IF_ERROR(Open(BALEEN_OP_LINEAR, BALEEN_WEIGHT_TABLE,
+                                {&weights.embed}, &mtp.embed));
+  }
   BALEEN_RETURN_IF_ERROR(Hold(BALEEN_OP_LINEAR, from.enorm, &mtp.enorm));
   BALEEN_RETURN_IF_ERROR(Hold(BALEEN_OP_LINEAR, from.hnorm, &mtp.hnorm));
   BALEEN_RETURN_IF_ERROR(Open(BALEEN_OP_LINEAR, BALEEN_WEIGHT_LINEAR,
