@@ -11,7 +11,8 @@ python_with() {
   local python module
   for python in "$PYTHON" /usr/bin/python3; do
     for module in "$@"; do
-      "$python" -c "import $module" 2>/dev/null || continue 2
+      # Isolated: a folder of this name here is no module.
+      "$python" -I -c "import $module" 2>/dev/null || continue 2
     done
     echo "$python"
     return
