@@ -128,6 +128,7 @@ baleen_status GateUp(baleen_queue* queue, const baleen_moe_gate_up_args* args) {
 // That of the residents comes after those of rounds, with a plan of its own.
 baleen_status Down(baleen_queue* queue, const baleen_moe_down_args* args) {
   if ((args->common.flags & BALEEN_MOE_PARTIAL) != 0) {
+    ++TheWatch().check.parts;
     Read(queue, args->weight);
   }
   return TheWatch().own->ops->moe_down(queue, args);

@@ -12,6 +12,7 @@ namespace baleen::test {
 struct OrderCheck {
   int placed = 0;    // Experts.
   int read = 0;      // By a product.
+  int parts = 0;     // Of steps, which have the device compute staged experts.
   int mistakes = 0;  // Overwritten before read, or read before written.
   // As if queues were not joined.
   bool ignores_joins = false;

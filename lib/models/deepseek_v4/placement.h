@@ -16,7 +16,7 @@ struct PlacementNeed {
   uint64_t budget = 0;
   uint64_t weights = 0;       // All of them.
   uint64_t experts = 0;       // Of them, routed experts,
-  uint64_t embed = 0;         // the table of embeddings,
+  uint64_t embed = 0;         // the table of embeddings and what goes with it,
   uint64_t head = 0;          // and the head.
   uint64_t expert_bytes = 0;  // Of a place of an expert; 0: there are none.
   uint64_t working = 0;       // Scratch, and the state of sessions.

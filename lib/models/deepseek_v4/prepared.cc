@@ -60,7 +60,15 @@ Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
   source.kind = kind;
   source.tensors = tensors.data();
   source.tensor_count = static_cast<uint32_t>(tensors.size());
-  return OpenOn(side, source, out);
+  const uint64_t before = device_bytes_.all;
+  BALEEN_RETURN_IF_ERROR(OpenOn(side, source, out));
+  const uint64_t bytes = device_bytes_.all - before;
+  if (op == BALEEN_OP_EMBED || op == BALEEN_OP_LINEAR) {
+    device_bytes_.embed += bytes;
+  } else if (op == BALEEN_OP_HEAD) {
+    device_bytes_.head += bytes;
+  }
+  return Status();
 }
 
 Status PreparedWeights::OpenOn(Side side, const baleen_weight_source& source,
@@ -377,7 +385,6 @@ Status PreparedWeights::PrepareDspark(const Weights& weights) {
 Status PreparedWeights::PrepareAll(const Weights& weights) {
   BALEEN_RETURN_IF_ERROR(
       Open(BALEEN_OP_EMBED, BALEEN_WEIGHT_TABLE, {&weights.embed}, &embed));
-  device_bytes_.embed = device_bytes_.all;
   layers.resize(weights.layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     BALEEN_RETURN_IF_ERROR(
@@ -386,10 +393,8 @@ Status PreparedWeights::PrepareAll(const Weights& weights) {
   BALEEN_RETURN_IF_ERROR(
       HoldHyper(BALEEN_OP_HC_HEAD, weights.head_hyper, &head.hyper));
   BALEEN_RETURN_IF_ERROR(Hold(BALEEN_OP_HC_HEAD, weights.norm, &head.norm));
-  const uint64_t before = device_bytes_.all;
   BALEEN_RETURN_IF_ERROR(Open(BALEEN_OP_HEAD, BALEEN_WEIGHT_LINEAR,
                               {&weights.head}, &head_weight));
-  device_bytes_.head = device_bytes_.all - before;
   switch (weights.drafter) {
     case Drafter::kMtp:
       return PrepareMtp(weights);

@@ -115,7 +115,7 @@ struct PreparedOptions {
 struct DeviceBytes {
   uint64_t all = 0;
   uint64_t experts = 0;  // Of them placed ones, if all had places.
-  uint64_t embed = 0;
+  uint64_t embed = 0;    // The table of embeddings, a drafter's projections.
   uint64_t head = 0;
   uint64_t largest_expert = 0;
 };
