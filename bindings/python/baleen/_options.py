@@ -30,7 +30,8 @@ def model_options(watch: Watch, *, devices: Sequence[int] = (),
                   settings: Optional[Mapping[str, str]] = None,
                   device_memory_limit: int = 0, tokenizer_only: bool = False,
                   shapes_only: bool = False, verify: bool = False,
-                  lock_memory: bool = False, repack: bool = False) -> Any:
+                  lock_memory: bool = False, repack: bool = False,
+                  fetch_experts: bool = False) -> Any:
     """baleen_model_options says what they mean."""
     options = sized(c.baleen_model_options)
     flags = {
@@ -39,6 +40,7 @@ def model_options(watch: Watch, *, devices: Sequence[int] = (),
         c.BALEEN_MODEL_VERIFY: verify,
         c.BALEEN_MODEL_LOCK_MEMORY: lock_memory,
         c.BALEEN_MODEL_REPACK: repack,
+        c.BALEEN_MODEL_FETCH_EXPERTS: fetch_experts,
     }
     options.flags = sum(flag for flag, is_set in flags.items() if is_set)
     if devices:
