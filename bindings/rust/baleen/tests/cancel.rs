@@ -23,7 +23,7 @@ fn another_thread_cancels_a_prompt() {
             // Later calls have other totals.
             assert!(begun || total == 4096);
             begun = true;
-            tell.send(()).unwrap();
+            let _ = tell.send(()); // Nobody listens to later calls.
             thread::sleep(Duration::from_millis(2));
             Continue(())
         })),
