@@ -136,8 +136,8 @@ std::span<const baleen_token> SavedReader::tokens() const {
 }
 
 std::span<const float> SavedReader::logits() const {
-  return {reinterpret_cast<const float*>(front_.data() + layout_.logits -
-                                         sizeof header_),
+  const auto offset = static_cast<size_t>(layout_.logits - sizeof header_);
+  return {reinterpret_cast<const float*>(front_.data() + offset),
           static_cast<size_t>(header_.logit_count)};
 }
 

@@ -55,6 +55,14 @@ class AbiTest(unittest.TestCase):
                   if not line.startswith(("/*", " *"))]
         self.assertEqual(headers.layout(INCLUDE, COMPILER), stored)
 
+    def test_the_first_headers_are_those_of_the_layout_list(self):
+        def lines(text):  # Only comments say which structs are frozen.
+            return [line.replace("EXACT(", "SIZE(") for line in text]
+
+        stored = lines(read(HERE, "layout_1_0.inc").splitlines())
+        first = lines(headers.layout(os.path.join(HERE, "first"), COMPILER))
+        self.assertEqual(first, stored[-len(first):])
+
     def test_each_function_has_a_comment(self):
         for text in headers.read(INCLUDE):
             lines = text.split("\n")
