@@ -1,7 +1,7 @@
 # What `cmake --install` lays down, in components:
 #   runtime   the shared library, the tool `baleen` and the pocket model
-#   dev       headers, the static library, CMake package and pkg-config file,
-#             the Lua binding
+#   dev       headers of C and C++, the static library, CMake package and
+#             pkg-config file, the Lua binding
 #   examples  their sources; only where they are asked for
 include(CMakePackageConfigHelpers)
 
@@ -13,6 +13,10 @@ install(TARGETS baleen EXPORT baleen
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/baleen
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev
   FILES_MATCHING PATTERN "*.h")
+install(FILES ${PROJECT_SOURCE_DIR}/bindings/cpp/baleen.hpp
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/baleen COMPONENT dev)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/bindings/cpp/hpp
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/baleen COMPONENT dev)
 
 install(EXPORT baleen NAMESPACE baleen:: FILE baleenTargets.cmake
   DESTINATION ${package_dir} COMPONENT dev)

@@ -85,8 +85,16 @@ function(baleen_add_library)
     LINKER_LANGUAGE CXX
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR})
+  # The C++ wrapper, laid out as it is installed.
+  set(cpp ${PROJECT_SOURCE_DIR}/bindings/cpp)
+  file(GLOB parts CONFIGURE_DEPENDS RELATIVE ${cpp} ${cpp}/hpp/*.hpp)
+  foreach(part IN ITEMS baleen.hpp LISTS parts)
+    configure_file(${cpp}/${part} ${PROJECT_BINARY_DIR}/include/baleen/${part}
+                   COPYONLY)
+  endforeach()
   target_include_directories(baleen INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(baleen PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   if(BALEEN_SANITIZE)

@@ -72,7 +72,8 @@ Isa BestIsa() {
       __builtin_cpu_supports("avx512vnni") &&
       __builtin_cpu_supports("avx512vbmi") &&
       __builtin_cpu_supports("avx512bf16")) {
-    return HasAmx() ? Isa::kAmx : Isa::kAvx512;
+    const bool gfni = __builtin_cpu_supports("gfni");
+    return gfni && HasAmx() ? Isa::kAmx : Isa::kAvx512;
   }
   return Isa::kAvx2;
 #else

@@ -71,13 +71,21 @@ static inline RowBytes Fp4ScaleRows(const Matrix& matrix, int64_t tile,
   return {copy->scales, kFp4Groups};
 }
 
-// The scale of block `block` of an fp8 row.
-static inline float Fp8Scale(const Matrix& matrix, int64_t row, int64_t block) {
-  const int64_t at = row / matrix.block_rows * matrix.row_scales + block;
+// Where the fp8 scales of a row begin.
+static inline int64_t Fp8ScalesOfRow(const Matrix& matrix, int64_t row) {
+  return row / matrix.block_rows * matrix.row_scales;
+}
+
+static inline float Fp8ScaleAt(const Matrix& matrix, int64_t at) {
   if (!matrix.float_scales) return E8m0ToFloat(matrix.scales[at]);
   float scale;
   std::memcpy(&scale, matrix.scales + at * 4, sizeof(scale));
   return scale;
+}
+
+// The scale of block `block` of an fp8 row.
+static inline float Fp8Scale(const Matrix& matrix, int64_t row, int64_t block) {
+  return Fp8ScaleAt(matrix, Fp8ScalesOfRow(matrix, row) + block);
 }
 
 // Whether the 16 rows of each tile share a scale.

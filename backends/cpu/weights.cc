@@ -5,6 +5,7 @@
 #include <new>
 
 #include "cpu/device.h"
+#include "cpu/huge_pages.h"
 #include "cpu/weight_pack.h"
 
 namespace baleen::cpu {
@@ -134,6 +135,14 @@ baleen_status CheckSource(const Device& device,
   return device.Fail(BALEEN_INVALID_ARGUMENT, "a weight cannot be: %s", error);
 }
 
+uint64_t BlobSize(const baleen_weight_source& source) {
+  uint64_t size = 0;
+  for (uint32_t i = 0; i < source.tensor_count; ++i) {
+    size = PlaceAfter(source.kind, MatrixOf(source.tensors[i]), i, size);
+  }
+  return size;
+}
+
 // NULL, or why there is no blob of such a weight.
 const char* PackError(const baleen_weight_source& source) {
   const bool plain = source.tensors[0].type == BALEEN_TYPE_BF16;
@@ -154,10 +163,7 @@ baleen_status WeightSize(baleen_device* handle,
   if (const char* error = PackError(*source); error != nullptr) {
     return device.Fail(BALEEN_UNSUPPORTED, "%s", error);
   }
-  *bytes = 0;
-  for (uint32_t i = 0; i < source->tensor_count; ++i) {
-    *bytes = PlaceAfter(source->kind, MatrixOf(source->tensors[i]), i, *bytes);
-  }
+  *bytes = BlobSize(*source);
   return BALEEN_OK;
 }
 
@@ -178,6 +184,7 @@ baleen_status WeightPack(baleen_device* handle,
                        first, first + count);
   }
   uint8_t* const base = static_cast<uint8_t*>(blob);
+  if (first == 0) AskForHugePages(base, BlobSize(*source));
   uint64_t place = 0;
   for (uint32_t i = 0; i < (first + count) * per_part; ++i) {
     const Matrix matrix = MatrixOf(source->tensors[i]);

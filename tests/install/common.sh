@@ -53,3 +53,17 @@ build_by_pkg_config() {
     -Wl,-rpath,"$(dirname "$(find "$prefix" -name 'libbaleen.*' | head -n 1)")" \
     -o "$work_dir/$name"
 }
+
+# try_cpp PREFIX NAME [FLAG...]: a program in C++, by pkg-config.
+try_cpp() {
+  local prefix=$1 name=$2 flags
+  shift 2
+  flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name baleen.pc)") \
+    pkg-config --cflags --libs "$@" baleen)
+  # shellcheck disable=SC2086  # The flags are words.
+  "$CXX" -std=c++17 -fno-exceptions -Wall -Wextra -Werror \
+    "$source_dir/bindings/cpp/test/no_exceptions_test.cc" $flags \
+    -Wl,-rpath,"$(dirname "$(find "$prefix" -name 'libbaleen.*' | head -n 1)")" \
+    -o "$work_dir/$name"
+  "$work_dir/$name" "$pocket" || fail "the program in C++ failed"
+}

@@ -33,5 +33,7 @@ build_by_cmake "$prefix" by_cmake
 try "$work_dir/by_cmake/embed_c"
 build_by_pkg_config "$prefix" by_pkg_config --static
 try "$work_dir/by_pkg_config"
+# The wrapper's names and the library's own do not meet in one program.
+try_cpp "$prefix" in_cpp --static
 ! ldd "$work_dir/by_pkg_config" | grep -q libbaleen ||
   fail "the static program needs libbaleen.so"

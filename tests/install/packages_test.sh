@@ -33,7 +33,7 @@ mkdir "$work_dir/components"
 cat >"$work_dir/components/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(components LANGUAGES C)
-find_package(baleen 1 CONFIG REQUIRED COMPONENTS library tool)
+find_package(baleen 1 CONFIG REQUIRED COMPONENTS library tool cpp)
 find_package(baleen 1 CONFIG QUIET COMPONENTS library telepathy)
 if(baleen_FOUND)
   message(FATAL_ERROR "there is a component telepathy")

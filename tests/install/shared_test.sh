@@ -14,6 +14,7 @@ build_by_cmake "$prefix" by_cmake
 try "$work_dir/by_cmake/embed_c"
 build_by_pkg_config "$prefix" by_pkg_config
 try "$work_dir/by_pkg_config"
+try_cpp "$prefix" in_cpp
 
 # The version that is asked for counts.
 if "$CMAKE" -S "$source_dir/tests/install/wrong_version" \
@@ -58,4 +59,6 @@ stray=$(nm -D --defined-only "$library" | awk '{ print $3 }' |
 "$CMAKE" --install "$build_dir" --prefix "$work_dir/dev" \
   --component dev >/dev/null
 [[ -e $work_dir/dev/include/baleen/baleen.h ]] || fail "dev has no header"
+[[ -e $work_dir/dev/include/baleen/hpp/session.hpp ]] ||
+  fail "dev has no header of C++"
 [[ ! -e $work_dir/dev/bin ]] || fail "dev has programs"

@@ -31,6 +31,8 @@ class BaleenConan(ConanFile):
             "include/*",
             "lib/*",
             "backends/*",
+            "bindings/cpp/*",
+            "bindings/lua/*",
         ):
             copy(self, pattern, src=root, dst=self.export_sources_folder)
 

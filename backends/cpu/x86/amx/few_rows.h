@@ -1,195 +1,209 @@
-// Products of few activation rows with the bits of tdpbf16ps, by AVX-512.
+// Products of up to 16 activation rows: limited by how fast weights come.
 //
-// That instruction is defined to add the even and the odd of 32 products each by
-// itself, one after another from zero, with fused products and subnormals as
-// zeros, then both to each other and to the sum.  Few rows do not fill its
-// tiles; done in this way they take the time of reading the weights.
+// Weights are decoded one block ahead of the tiles that multiply, a register at
+// a time in turn with a product: tile loads would wait for what was only just
+// stored, and like this decoding, products and memory all run at once.
 #pragma once
 
+#include "cpu/x86/amx/registers.h"
 #include "cpu/x86/avx512/tile_weights.h"
 
 namespace baleen::cpu {
 namespace {
 
-constexpr int kRegisterVectors = 16;  // 32 columns.
-constexpr int kBlockDwords = kBlock / 2;
+constexpr int64_t kRegisterVectors = 16;  // 32 columns.
+constexpr int64_t kRegisterBytes = kRegisterVectors * kVector;
 
-// Subnormals are zeros, as tdpbf16ps has them, for what is written to `sums`.
-// Compilers do not know that sums depend on the mode: those in memory stay on
-// their side of each change.
-class FlushedSubnormals {
- public:
-  explicit FlushedSubnormals(void* sums) : sums_(sums), saved_(_mm_getcsr()) {
-    constexpr unsigned int kFlush = 0x8040;
-    Change(saved_ | kFlush);
+template <typename Weights>
+BALEEN_ALWAYS_INLINE inline void DecodeVectors(const Weights& weights,
+                                               const __m512i* vectors,
+                                               __m512i* parts) {
+  Unroll<kStepVectors>([&](auto i) BALEEN_ALWAYS_INLINE {
+    weights.Decode(vectors[i], parts + i * Weights::kSplit);
+  });
+}
+
+// Of normal numbers, both bytes of the bf16 are affine in the code's bits:
+// 5 exponent bits e3 ~e3 ~e3 ~e3 ~e3 stand for the one on top.  Zeros,
+// subnormals and NaN, one in thousands of weights, take the tables.
+BALEEN_ALWAYS_INLINE inline void DecodeVectors(const Fp8Weights& weights,
+                                               const __m512i* vectors,
+                                               __m512i* parts) {
+  // Twice the code without its sign, less 16: those others are from 238.
+  const auto rank = [&](int i) BALEEN_ALWAYS_INLINE {
+    return _mm512_add_epi8(_mm512_add_epi8(vectors[i], vectors[i]),
+                           _mm512_set1_epi8(-16));
+  };
+  const __m512i most = _mm512_max_epu8(_mm512_max_epu8(rank(0), rank(1)),
+                                       _mm512_max_epu8(rank(2), rank(3)));
+  constexpr int kUnusual = 238;
+  const __mmask64 unusual = _mm512_cmpge_epu8_mask(
+      most, _mm512_set1_epi8(static_cast<char>(kUnusual)));
+  if (__builtin_expect(unusual != 0, 0)) {
+    DecodeVectors<Fp8Weights>(weights, vectors, parts);
+    return;
   }
-  ~FlushedSubnormals() { Change(saved_); }
-  FlushedSubnormals(const FlushedSubnormals&) = delete;
-  FlushedSubnormals& operator=(const FlushedSubnormals&) = delete;
+  constexpr int64_t kHighBits = 0x1020404040404080;
+  constexpr int64_t kLowBits = 0x0000000001020408;
+  constexpr int kHighOnes = 0x3C;
+  const __m512i low_byte = _mm512_set1_epi16(0x00FF);
+  Unroll<kStepVectors>([&](auto i) BALEEN_ALWAYS_INLINE {
+    const __m512i high = _mm512_gf2p8affine_epi64_epi8(
+        vectors[i], _mm512_set1_epi64(kHighBits), kHighOnes);
+    const __m512i low = _mm512_gf2p8affine_epi64_epi8(
+        vectors[i], _mm512_set1_epi64(kLowBits), 0);
+    parts[2 * i] = _mm512_ternarylogic_epi64(
+        low_byte, low, _mm512_bslli_epi128(high, 1), 0xCA);
+    parts[2 * i + 1] = _mm512_ternarylogic_epi64(
+        low_byte, _mm512_srli_epi16(low, 8), high, 0xCA);
+  });
+}
+
+// A tile of weights, decoded into one of two places by turns.
+template <typename Weights, typename Source>
+class DecodedStream {
+ public:
+  static constexpr int64_t kRegisters =
+      kBlockVectors<Weights> / kRegisterVectors;
+  static constexpr int kSums = Weights::kType == MatrixType::kFp4 ? 4 : 1;
+
+  DecodedStream(const Matrix& matrix, int64_t tile)
+      : source_(matrix, tile), scales_(matrix, tile) {}
+
+  // The block that Decode is to take.
+  void Seek(int64_t block) {
+    source_.Seek(block);
+    to_ = places_ + block % 2 * kPlaceBytes;
+    if constexpr (kSums > 1) fp4_scales_[block % 2] = source_.Scales();
+  }
+  BALEEN_ALWAYS_INLINE void Decode(const Weights& weights, int64_t i) {
+    constexpr int kParts = kStepVectors * Weights::kSplit;
+    constexpr int kSteps = kRegisterVectors / kParts;
+    Unroll<kSteps>([&](auto step) BALEEN_ALWAYS_INLINE {
+      __m512i vectors[kStepVectors];
+      __m512i parts[kParts];
+      source_.Load(i * kSteps + step, vectors);
+      DecodeVectors(weights, vectors, parts);
+      uint8_t* to = to_ + i * kRegisterBytes + step * kParts * kVector;
+      Unroll<kParts>([&](auto p) BALEEN_ALWAYS_INLINE {
+        _mm512_store_si512(to + p * kVector, parts[p]);
+      });
+    });
+  }
+  const uint8_t* Register(int64_t block, int64_t i) const {
+    return places_ + block % 2 * kPlaceBytes + i * kRegisterBytes;
+  }
+  // Adds sum `group` of a block, times its scale.
+  template <int group>
+  BALEEN_ALWAYS_INLINE __m512 Add(__m512 part, int64_t block,
+                                  __m512 sum) const {
+    if constexpr (Weights::kType == MatrixType::kBf16) {
+      return _mm512_add_ps(sum, part);
+    } else if constexpr (Weights::kType == MatrixType::kFp4) {
+      return _mm512_fmadd_ps(part, Fp4Scale<group>(fp4_scales_[block % 2]),
+                             sum);
+    } else {
+      return _mm512_fmadd_ps(part, scales_.Of(block), sum);
+    }
+  }
 
  private:
-  void Change(unsigned int mode) const {
-    __asm__ volatile("" : : "r"(sums_) : "memory");
-    _mm_setcsr(mode);
-    __asm__ volatile("" : : "r"(sums_) : "memory");
-  }
-
-  void* sums_;
-  unsigned int saved_;
+  // Places of two streams do not share their addresses' low 12 bits, by which
+  // loads are told from stores that they need not wait for.
+  static constexpr int64_t kPlaceBytes = kRegisters * kRegisterBytes;
+  alignas(64) uint8_t places_[2 * kPlaceBytes + kPlaceBytes / 2];
+  Source source_;
+  BlockScales scales_;
+  uint8_t* to_ = nullptr;
+  __m512i fp4_scales_[2];
 };
 
-// The two bf16 of each dword as floats.
-inline __m512 LowFloats(__m512i pairs) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
-}
-inline __m512 HighFloats(__m512i pairs) {
-  return _mm512_castsi512_ps(
-      _mm512_and_si512(pairs, _mm512_set1_epi32(-65536)));
-}
-
-// A block of activations as floats, by dword.
-template <int kRows>
-struct BlockFloats {
-  alignas(64) float low[kRows][kBlockDwords];
-  alignas(64) float high[kRows][kBlockDwords];
+// Sums of up to 16 rows by two tiles.
+struct FewSums {
+  alignas(64) float part[2][kRegisterRows][kTileRows];
+  __m512 sum[2][kRegisterRows];
 };
 
-template <int kRows>
-inline void LoadBlock(const uint8_t* const* row, int64_t block,
-                      BlockFloats<kRows>* floats) {
-  Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-    const uint8_t* from = row[r] + block * kBf16Bytes;
-    for (int i = 0; i < kBlockDwords; i += 16) {
-      const __m512i pairs = _mm512_loadu_si512(from + i * 4);
-      _mm512_store_ps(floats->low[r] + i, LowFloats(pairs));
-      _mm512_store_ps(floats->high[r] + i, HighFloats(pairs));
+// Multiplies a block of the streams by a group of rows, and decodes the next if
+// there is one.
+template <bool two, typename Weights, typename Stream>
+BALEEN_ALWAYS_INLINE inline void AddFewRows(const Weights& weights,
+                                            Stream* streams, int64_t block,
+                                            bool decode,
+                                            const ActivationGroup& group,
+                                            FewSums* sums) {
+  const uint8_t* from = group.data + block * kBf16Bytes;
+  const size_t stride = static_cast<size_t>(group.stride);
+  constexpr int64_t kRun = Stream::kRegisters / Stream::kSums;
+  Unroll<Stream::kSums>([&](auto run) BALEEN_ALWAYS_INLINE {
+    FinishWrites();
+    _tile_zero(0);
+    if constexpr (two) _tile_zero(1);
+    for (int64_t i = run * kRun; i < (run + 1) * kRun; ++i) {
+      _tile_loadd(4, from + i * kVector, stride);
+      _tile_loadd(6, streams[0].Register(block, i), kVector);
+      _tile_dpbf16ps(0, 4, 6);
+      if (decode) streams[0].Decode(weights, i);
+      if constexpr (two) {
+        _tile_loadd(7, streams[1].Register(block, i), kVector);
+        _tile_dpbf16ps(1, 4, 7);
+        if (decode) streams[1].Decode(weights, i);
+      }
+      FinishWrites();
     }
-  });
-}
-
-constexpr int64_t kSumBlocks = 8;
-
-// What tile registers would hold of some blocks, before scales: one sum of a
-// block, or four with fp4.
-template <int kRows, typename Weights>
-struct BlockSums {
-  static constexpr int kCount = Weights::kType == MatrixType::kFp4 ? 4 : 1;
-  __m512 sums[kSumBlocks][kCount][kRows];
-  __m512i fp4_scales[kSumBlocks];
-};
-
-// The sums of a block's products.
-template <int kRows, typename Weights, typename Vectors>
-BALEEN_ALWAYS_INLINE inline void SumFewRows(const BlockFloats<kRows>& floats,
-                                            const Vectors& vectors,
-                                            __m512 (*sums)[kRows]) {
-  constexpr int kParts = kStepVectors * Weights::kSplit;
-  constexpr int kStepsOfRegister = kRegisterVectors / kParts;
-  constexpr int kRegisters = kBlockDwords / kRegisterVectors;
-  constexpr bool kFp4 = Weights::kType == MatrixType::kFp4;
-  __m512 totals[kRows];
-  Unroll<kRegisters>([&](auto g) BALEEN_ALWAYS_INLINE {
-    __m512 low[kRows];
-    __m512 high[kRows];
-    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-      low[r] = high[r] = _mm512_setzero_ps();
-    });
-    for (int step = 0; step < kStepsOfRegister; ++step) {
-      __m512i parts[kParts];
-      vectors.Step(g * kStepsOfRegister + step, parts);
-      const int at = g * kRegisterVectors + step * kParts;
-      Unroll<kParts>([&](auto i) BALEEN_ALWAYS_INLINE {
-        const __m512 weight_low = LowFloats(parts[i]);
-        const __m512 weight_high = HighFloats(parts[i]);
-        Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-          low[r] = _mm512_fmadd_ps(
-              weight_low, _mm512_set1_ps(floats.low[r][at + i]), low[r]);
-          high[r] = _mm512_fmadd_ps(
-              weight_high, _mm512_set1_ps(floats.high[r][at + i]), high[r]);
-        });
-      });
-    }
-    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-      const __m512 both = _mm512_add_ps(low[r], high[r]);
-      totals[r] = kFp4 || g == 0 ? both : _mm512_add_ps(totals[r], both);
-      if (kFp4 || g == kRegisters - 1) sums[kFp4 ? g : 0][r] = totals[r];
-    });
-  });
-}
-
-// Adds what of a block is in `from`, scaled.
-template <int kRows, typename Weights>
-inline void AddScaled(const BlockSums<kRows, Weights>& from, int64_t i,
-                      const BlockScales& scales, int64_t block, __m512* sums) {
-  Unroll<BlockSums<kRows, Weights>::kCount>([&](auto g) BALEEN_ALWAYS_INLINE {
-    __m512 scale = _mm512_set1_ps(1.0f);
-    if constexpr (Weights::kType == MatrixType::kFp4) {
-      scale = Fp4Scale<g>(from.fp4_scales[i]);
-    } else if constexpr (Weights::kType == MatrixType::kFp8) {
-      scale = scales.Of(block);
-    }
-    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-      sums[r] = _mm512_fmadd_ps(from.sums[i][g][r], scale, sums[r]);
-    });
-  });
-}
-
-// A tile; rows beyond the last of `rows` repeat it.
-template <int kRows, typename Weights, typename Source>
-void FewRowsOfTile(const Weights& weights, const Matrix& matrix, int64_t tile,
-                   const uint8_t* const* packed, int64_t rows,
-                   const Lanes& lanes) {
-  const BlockScales scales(matrix, tile);
-  Decoding<Weights, Source> vectors(weights, matrix, tile);
-  const uint8_t* row[kRows];
-  __m512 sums[kRows];
-  Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-    row[r] = packed[r < rows ? int64_t{r} : rows - 1];
-    sums[r] = _mm512_setzero_ps();
-  });
-  const int64_t blocks = BlocksOf(matrix.columns);
-  for (int64_t first = 0; first < blocks; first += kSumBlocks) {
-    const int64_t end =
-        first + kSumBlocks < blocks ? first + kSumBlocks : blocks;
-    BlockSums<kRows, Weights> some;
-    {
-      // Scales may be subnormal: they are for the usual mode.
-      const FlushedSubnormals mode(&some);
-      for (int64_t block = first; block < end; ++block) {
-        BlockFloats<kRows> floats;
-        LoadBlock<kRows>(row, block, &floats);
-        vectors.Seek(block);
-        if constexpr (Weights::kType == MatrixType::kFp4) {
-          some.fp4_scales[block - first] = vectors.Scales();
-        }
-        SumFewRows<kRows, Weights>(floats, vectors, some.sums[block - first]);
+    _tile_stored(0, sums->part[0], kVector);
+    if constexpr (two) _tile_stored(1, sums->part[1], kVector);
+    for (int t = 0; t < (two ? 2 : 1); ++t) {
+      for (int64_t r = 0; r < group.rows; ++r) {
+        sums->sum[t][r] = streams[t].template Add<run>(
+            _mm512_load_ps(sums->part[t][r]), block, sums->sum[t][r]);
       }
     }
-    for (int64_t block = first; block < end; ++block) {
-      AddScaled<kRows, Weights>(some, block - first, scales, block, sums);
-    }
-  }
-  Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-    if (r < rows) lanes.Store(r, sums[r]);
   });
 }
 
-template <typename Weights, typename Source>
-void MultiplyFewRows(const Matrix& matrix, int64_t first, int64_t count,
-                     const uint8_t* const* packed, int64_t rows, float* out,
-                     int64_t out_stride) {
+template <bool two, typename Weights, typename Stream>
+BALEEN_ALWAYS_INLINE inline void MultiplyStreams(const Weights& weights,
+                                                 Stream* streams,
+                                                 const Part& part,
+                                                 const uint8_t* const* packed,
+                                                 int64_t rows) {
+  constexpr int kTiles = two ? 2 : 1;
+  FewSums sums;
+  for (int t = 0; t < kTiles; ++t) {
+    for (int64_t r = 0; r < rows; ++r) sums.sum[t][r] = _mm512_setzero_ps();
+    streams[t].Seek(0);
+    for (int64_t i = 0; i < Stream::kRegisters; ++i) {
+      streams[t].Decode(weights, i);
+    }
+  }
+  GroupSource<Weights> source(packed, rows);
+  const int64_t blocks = BlocksOf(part.matrix.columns);
+  for (int64_t block = 0; block < blocks; ++block) {
+    const bool more = block + 1 < blocks;
+    for (int t = 0; t < kTiles && more; ++t) streams[t].Seek(block + 1);
+    AddFewRows<two>(weights, streams, block, more, source.Of(0, rows, block, 0),
+                    &sums);
+  }
+  for (int t = 0; t < kTiles; ++t) {
+    for (int64_t r = 0; r < rows; ++r) part.lanes[t].Store(r, sums.sum[t][r]);
+  }
+}
+
+// The tiles of a part times `rows` rows, at most 16.
+template <typename Weights, typename Source, bool two>
+void MultiplyFewRows(const Part& part, const uint8_t* const* packed,
+                     int64_t rows, Registers* registers) {
+  using Stream = DecodedStream<Weights, Source>;
+  registers->Configure(rows, 0, false);
   const Weights weights;
-  const int64_t end = first + count;
-  for (int64_t at = first; at < end;) {
-    const int64_t tile = at / kTileRows;
-    const int64_t begin = tile * kTileRows;
-    const int64_t stop = begin + kTileRows < end ? begin + kTileRows : end;
-    const Lanes lanes{at - begin, stop - begin, out + (at - first), out_stride};
-    const auto multiply = rows == 1   ? FewRowsOfTile<1, Weights, Source>
-                          : rows == 2 ? FewRowsOfTile<2, Weights, Source>
-                                      : FewRowsOfTile<4, Weights, Source>;
-    multiply(weights, matrix, tile, packed, rows, lanes);
-    at = stop;
+  if constexpr (two) {
+    Stream streams[2] = {Stream(part.matrix, part.first_tile),
+                         Stream(part.matrix, part.first_tile + 1)};
+    MultiplyStreams<true>(weights, streams, part, packed, rows);
+  } else {
+    Stream stream(part.matrix, part.first_tile);
+    MultiplyStreams<false>(weights, &stream, part, packed, rows);
   }
 }
 

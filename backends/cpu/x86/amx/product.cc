@@ -1,94 +1,20 @@
 // Products with the tiles of AMX.
 //
 // A tile register of weights is 16 vectors of packed weights (bf16; 8 of int8):
-// 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined, for
-// few rows by few_rows.h: from zero for 128 columns, or 32 with fp4, then times
-// the scale.  Sums of int8 are exact for 32 columns: for few rows those of
-// AVX-512 have the same bits.
+// 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined,
+// from zero for 128 columns, or 32 with fp4, then times the scale.  Sums of int8
+// are exact for 32 columns: for few rows those of AVX-512 have the same bits.
 #include "cpu/product.h"
 #include "cpu/x86/amx/few_rows.h"
 
 namespace baleen::cpu {
 namespace {
 
-constexpr int64_t kRegisterRows = 16;
-constexpr int64_t kPartTiles = 2;  // Weight tiles decoded at once.
-constexpr int64_t kFewRows = 4;
+constexpr int64_t kFewRows = kRegisterRows;
 constexpr int64_t kFewInt8Rows = 8;
-
-// How the registers are used: 0 to 3 sums of two groups of activation rows by
-// two tiles of weights; 4 and 5 activations of each group; 6 and 7 weights.
-struct alignas(64) Configuration {
-  uint8_t palette;
-  uint8_t start_row;
-  uint8_t reserved[14];
-  uint16_t row_bytes[16];
-  uint8_t rows[16];
-};
-
-// GCC 12 does not know that loads of tile registers read memory: what was
-// written before must be there.
-inline void FinishWrites() { __asm__ volatile("" : : : "memory"); }
-
-class Registers {
- public:
-  Registers() = default;
-  ~Registers() {
-    if (first_ != 0) _tile_release();
-  }
-  Registers(const Registers&) = delete;
-  Registers& operator=(const Registers&) = delete;
-
-  // For groups of `first` and `second` activation rows; `int8`: of 32 bytes.
-  void Configure(int64_t first, int64_t second, bool int8) {
-    if (first == first_ && second == second_) return;
-    first_ = first;
-    second_ = second;
-    Configuration configuration{};
-    configuration.palette = 1;
-    const auto set = [&](int i, int64_t rows, int64_t bytes) {
-      configuration.rows[i] = static_cast<uint8_t>(rows);
-      configuration.row_bytes[i] = static_cast<uint16_t>(bytes);
-    };
-    const int64_t other = second == 0 ? first : second;
-    for (int i = 0; i < 2; ++i) {
-      set(i, first, 64);
-      set(2 + i, other, 64);
-      set(6 + i, int8 ? 8 : 16, 64);
-    }
-    set(4, first, int8 ? 32 : 64);
-    set(5, other, int8 ? 32 : 64);
-    FinishWrites();
-    _tile_loadconfig(&configuration);
-  }
-
- private:
-  int64_t first_ = 0;
-  int64_t second_ = 0;
-};
-
-// Rows of activations that lie at equal distances.
-struct ActivationGroup {
-  const uint8_t* data;
-  int64_t stride;
-  int64_t rows;
-};
 
 struct Sums {
   alignas(64) uint8_t data[4][kRegisterRows * kVector];
-};
-
-// What is different with int8.
-template <typename Weights>
-struct Steps {
-  static constexpr bool kInt8 = std::is_same_v<Weights, Int8Weights>;
-  static constexpr int64_t kVectors = kInt8 ? 8 : 16;  // Of a register.
-  static constexpr int64_t kBytes = kInt8 ? 32 : 64;   // Of an activation row.
-  // Registers of a block, and how many of them are added up in one sum.
-  static constexpr int64_t kCount = kBlockVectors<Weights> / kVectors;
-  static constexpr int64_t kRun =
-      Weights::kType == MatrixType::kFp4 ? 1 : kCount;
-  static constexpr int64_t kBlockBytes = kInt8 ? kInt8Bytes : kBf16Bytes;
 };
 
 // Sums of a run of registers, from `weights` (vectors of one or two tiles) and
@@ -201,14 +127,6 @@ void DecodeTile(const Weights& weights, const Matrix& matrix, int64_t tile,
   }
 }
 
-// One or two tiles of a range of weight rows, and the lanes of each.
-struct Part {
-  const Matrix& matrix;
-  int64_t first_tile;
-  int64_t tiles;
-  Lanes lanes[kPartTiles];
-};
-
 // The scales of a tile's runs.
 template <typename Weights>
 inline void ScalesOf(const Matrix& matrix, int64_t tile, int64_t block,
@@ -253,34 +171,6 @@ void AddBlock(const Part& part, const DecodedTile<Weights>* decoded,
   }
 }
 
-// Rows [row, row + rows) where they lie, or a copy of their block where they do
-// not lie at equal distances.
-template <typename Weights>
-class GroupSource {
- public:
-  GroupSource(const uint8_t* const* packed, int64_t rows) : packed_(packed) {
-    stride_ = rows > 1 ? packed[1] - packed[0] : 0;
-    for (int64_t i = 2; i < rows; ++i) {
-      even_ = even_ && packed[i] - packed[i - 1] == stride_;
-    }
-  }
-  ActivationGroup Of(int64_t row, int64_t rows, int64_t block, int which) {
-    if (even_) return {packed_[row], stride_, rows};
-    constexpr int64_t kBytes = Steps<Weights>::kBlockBytes;
-    for (int64_t i = 0; i < rows; ++i) {
-      std::memcpy(copy_[which] + i * kBytes, packed_[row + i] + block * kBytes,
-                  static_cast<size_t>(kBytes));
-    }
-    return {copy_[which] - block * kBytes, kBytes, rows};
-  }
-
- private:
-  const uint8_t* const* packed_;
-  int64_t stride_;
-  bool even_ = true;
-  alignas(64) uint8_t copy_[2][kRegisterRows * Steps<Weights>::kBlockBytes];
-};
-
 template <typename Weights, typename Source>
 void MultiplyPart(const Part& part, const uint8_t* const* packed, int64_t rows,
                   Registers* registers) {
@@ -311,41 +201,41 @@ void MultiplyPart(const Part& part, const uint8_t* const* packed, int64_t rows,
   }
 }
 
+template <typename Weights, typename Source>
+void MultiplyPartFrom(const Part& part, const uint8_t* const* packed,
+                      int64_t rows, Registers* registers) {
+  if constexpr (!Steps<Weights>::kInt8) {
+    if (rows <= kFewRows) {
+      return part.tiles == 1 ? MultiplyFewRows<Weights, Source, false>(
+                                   part, packed, rows, registers)
+                             : MultiplyFewRows<Weights, Source, true>(
+                                   part, packed, rows, registers);
+    }
+  }
+  MultiplyPart<Weights, Source>(part, packed, rows, registers);
+}
+
 template <typename Weights>
 void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
                 const uint8_t* const* packed, int64_t rows, float* out,
                 int64_t out_stride) {
   const int64_t end = first + count;
+  // 16 rows of a checkpoint are as many streams as memory serves well.
+  const int64_t tiles = matrix.packed || rows > kFewRows ? kPartTiles : 1;
   Registers registers;
   for (int64_t at = first; at < end;) {
     Part part{matrix, at / kTileRows, 0, {}};
-    for (; part.tiles < kPartTiles && at < end; ++part.tiles) {
+    for (; part.tiles < tiles && at < end; ++part.tiles) {
       const int64_t begin = at / kTileRows * kTileRows;
       const int64_t stop = begin + kTileRows < end ? begin + kTileRows : end;
       part.lanes[part.tiles] = {at - begin, stop - begin, out + (at - first),
                                 out_stride};
       at = stop;
     }
-    if (matrix.packed) {
-      MultiplyPart<Weights, PackedSource>(part, packed, rows, &registers);
-    } else {
-      MultiplyPart<Weights, RawSource>(part, packed, rows, &registers);
-    }
-  }
-}
-
-template <typename Weights>
-void MultiplyBf16(const Matrix& matrix, int64_t first, int64_t count,
-                  const uint8_t* const* packed, int64_t rows, float* out,
-                  int64_t out_stride) {
-  if (rows > kFewRows) {
-    MultiplyBy<Weights>(matrix, first, count, packed, rows, out, out_stride);
-  } else if (matrix.packed) {
-    MultiplyFewRows<Weights, PackedSource>(matrix, first, count, packed, rows,
-                                           out, out_stride);
-  } else {
-    MultiplyFewRows<Weights, RawSource>(matrix, first, count, packed, rows, out,
-                                        out_stride);
+    const auto multiply = matrix.packed
+                              ? MultiplyPartFrom<Weights, PackedSource>
+                              : MultiplyPartFrom<Weights, RawSource>;
+    multiply(part, packed, rows, &registers);
   }
 }
 
@@ -354,14 +244,14 @@ void Multiply(Product product, const Matrix& matrix, int64_t first,
               float* out, int64_t out_stride) {
   switch (product) {
     case Product::kBf16:
-      return MultiplyBf16<Bf16Weights>(matrix, first, count, packed, rows, out,
-                                       out_stride);
+      return MultiplyBy<Bf16Weights>(matrix, first, count, packed, rows, out,
+                                     out_stride);
     case Product::kFp8:
-      return MultiplyBf16<Fp8Weights>(matrix, first, count, packed, rows, out,
-                                      out_stride);
+      return MultiplyBy<Fp8Weights>(matrix, first, count, packed, rows, out,
+                                    out_stride);
     case Product::kFp4:
-      return MultiplyBf16<Fp4Weights>(matrix, first, count, packed, rows, out,
-                                      out_stride);
+      return MultiplyBy<Fp4Weights>(matrix, first, count, packed, rows, out,
+                                    out_stride);
     case Product::kFp4Int8:
       if (rows <= kFewInt8Rows) {
         return kAvx512Kernels.multiply(product, matrix, first, count, packed,

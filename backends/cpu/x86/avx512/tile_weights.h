@@ -194,11 +194,14 @@ class Decoding {
 class BlockScales {
  public:
   BlockScales(const Matrix& matrix, int64_t tile)
-      : matrix_(matrix), tile_(tile), shared_(TilesShareScales(matrix)) {}
-  __m512 Of(int64_t block) const {
-    if (shared_) {
-      return _mm512_set1_ps(Fp8Scale(matrix_, tile_ * kTileRows, block));
+      : matrix_(matrix), tile_(tile), shared_(TilesShareScales(matrix)) {
+    // Found once: a division takes longer than a block of one row.
+    if (shared_ && matrix.type == MatrixType::kFp8) {
+      first_ = Fp8ScalesOfRow(matrix, tile * kTileRows);
     }
+  }
+  __m512 Of(int64_t block) const {
+    if (shared_) return _mm512_set1_ps(Fp8ScaleAt(matrix_, first_ + block));
     alignas(64) float scales[kTileRows];
     Fp8TileScales(matrix_, tile_, block, scales);
     return _mm512_load_ps(scales);
@@ -208,6 +211,7 @@ class BlockScales {
   const Matrix& matrix_;
   int64_t tile_;
   bool shared_;
+  int64_t first_ = 0;
 };
 
 // Lanes [begin, end) of a tile, and where the first of them goes in a row.
