@@ -1,113 +1,299 @@
 #!/usr/bin/env bash
-# benchmarks/gpu_check.sh OUT: on a machine with a GPU and no network, builds what
-# is needed (or uses what was built elsewhere and carried here), compares the GPU
-# with the CPU, looks for memory errors and races, and measures.  Takes under
-# eight minutes.
+# benchmarks/gpu_check.sh OUT: on a machine with a GPU and no network, runs the
+# operators' tests on the GPU, compares models with the CPU, measures, and looks
+# for memory errors and races.  Takes under eight minutes.
 #
 # Writes OUT/gpu_check.json and OUT/gpu_check.log, and prints a short table last.
-# Exit status: 0 all is well, 1 something is not, 3 there is no GPU.
+# A part that fails, hangs or is killed takes nothing from the others.  Exit
+# status: 0 all is well, 1 something is not, 2 wrong arguments, 3 there is no GPU.
 #
-#   BALEEN_GPU_BUILD   a build folder to use (build/gpu); carried from a machine
-#                      with nvcc, it needs neither compiler nor CMake here
-#   BALEEN_GPU_SLICE   folder for the weights that are measured, 6 GB
-#                      (OUT/slice); made from random numbers, kept if whole
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# benchmarks/gpu_check.sh --build [ARCHITECTURES]: builds the programs only, e.g.
+# for 90a-real (the default), where there is nvcc and no GPU; their folder can be
+# carried to a machine that has neither compiler, CMake nor GoogleTest.
+#
+#   BALEEN_GPU_PROGRAMS  that folder (build/gpu_programs); what is there is used
+#   BALEEN_GPU_SLICE     folder for the weights that are measured, 6 GB
+#                        ($TMPDIR/baleen-slice); random, kept if whole
+#   BALEEN_GPU_SECONDS   how long the whole may take (465)
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
-if (($# != 1)); then
-  sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+usage() {
+  sed -n '2,19s/^# \{0,1\}//p' benchmarks/gpu_check.sh >&2
   exit 2
-fi
-mkdir -p "$1"
-out=$(cd "$1" && pwd)
-build=${BALEEN_GPU_BUILD:-build/gpu}
-slice=${BALEEN_GPU_SLICE:-$out/slice}
-log=$out/gpu_check.log
-: >"$log"
+}
+
+programs=${BALEEN_GPU_PROGRAMS:-build/gpu_programs}
+log=/dev/null
+SECONDS=0
 
 say() { printf '== %s\n' "$*" | tee -a "$log"; }
 
-# Everything that takes long has a limit, so that the whole ends in time.
-limited() {
-  local seconds=$1
-  shift
-  timeout --kill-after=10 "$seconds" "$@"
+# ---- Building ----------------------------------------------------------------
+
+find_nvcc() {
+  local nvcc
+  for nvcc in "${CUDACXX:-}" "$(command -v nvcc)" /usr/local/cuda/bin/nvcc; do
+    [[ -n $nvcc && -x $nvcc ]] && printf '%s' "$nvcc" && return
+  done
+  return 1
 }
 
-find_program() {
-  [[ -x $build/benchmarks/gpu/gpu_check ]] &&
-    compgen -G "$build/plugins/libbaleen-cuda.so" >/dev/null
-}
-
-build_here() {
-  local nvcc=${CUDACXX:-}
-  [[ -n $nvcc ]] || nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
-  if [[ ! -x $nvcc ]] || ! command -v cmake >/dev/null; then
-    say "nothing is built in $build, and there is no nvcc or cmake to build it"
+# build_programs ARCHITECTURES
+build_programs() {
+  local nvcc generator=() name from
+  if ! nvcc=$(find_nvcc) || ! command -v cmake >/dev/null; then
+    say "no programs in $programs, and no nvcc and cmake to build them"
     return 1
   fi
-  # For this machine's GPU only.
-  local capability
-  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader |
-    head -n 1 | tr -d '. ')
-  [[ $capability == 90 ]] && capability=90a
-  local generator=()
   command -v ninja >/dev/null && generator=(-G Ninja)
-  say "building for sm_$capability"
-  CUDACXX=$nvcc cmake -B "$build" -S . "${generator[@]}" \
+  say "building for $1"
+  # Their own C++ runtime: that of the machine with the GPU may be older.
+  CUDACXX=$nvcc cmake -B build/gpu -S . "${generator[@]}" -Wno-dev \
     -DCMAKE_BUILD_TYPE=Release -DBALEEN_DEVELOPER_MODE=OFF -DBALEEN_TOOL=OFF \
-    -DBALEEN_CUDA=ON -DBALEEN_GPU_CHECK=ON \
-    -DBALEEN_CUDA_ARCHITECTURES="$capability-real" >>"$log" 2>&1
-  cmake --build "$build" -j "$(nproc)" >>"$log" 2>&1
+    -DBALEEN_CUDA=ON -DBALEEN_GPU_CHECK=ON -DBALEEN_STATIC_RUNTIME=ON \
+    -DCMAKE_EXE_LINKER_FLAGS="-static-libstdc++ -static-libgcc" \
+    -DCMAKE_MODULE_LINKER_FLAGS="-static-libstdc++ -static-libgcc" \
+    -DBALEEN_CUDA_ARCHITECTURES="$1" >>"$log" 2>&1 &&
+    cmake --build build/gpu -j "${BALEEN_GPU_JOBS:-$(nproc)}" >>"$log" 2>&1 ||
+    { say "the build failed"; return 1; }
+  mkdir -p "$programs"
+  for name in gpu_check make_slice cuda_gpu_operators_test libbaleen.so.1 \
+    libbaleen-cuda.so; do
+    # Links are followed: libbaleen.so.1 is one.
+    from=$(find build/gpu -name "$name" ! -type d | head -n 1)
+    [[ -n $from ]] || continue
+    rm -f "$programs/$name"
+    strip -o "$programs/$name" "$(readlink -f "$from")" 2>>"$log" ||
+      cp -L "$from" "$programs/$name"
+    chmod +x "$programs/$name"
+  done
+  git rev-parse --short HEAD >"$programs/commit" 2>/dev/null || true
 }
 
-if ! command -v nvidia-smi >/dev/null || ! nvidia-smi -L >/dev/null 2>&1; then
-  say "no device: nvidia-smi finds no GPU"
-  exit 3
-fi
-nvidia-smi -L | tee -a "$log"
-find_program || build_here || exit 1
-# Where it was carried, the library may not be where it was linked.
-export LD_LIBRARY_PATH=$PWD/$build/lib:$PWD/$build:${LD_LIBRARY_PATH:-}
-check=$build/benchmarks/gpu/gpu_check
-plugin=$PWD/$build/plugins/libbaleen-cuda.so
-[[ $plugin == "$PWD//"* ]] && plugin=${plugin#"$PWD/"}
+# For this machine's GPU; 90a-real where that cannot be found out.
+own_architecture() {
+  local found
+  found=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null |
+    head -n 1 | tr -d '. ')
+  [[ $found =~ ^[0-9]+$ ]] || found=90
+  [[ $found == 90 ]] && found=90a
+  printf '%s-real' "$found"
+}
 
+if [[ ${1:-} == --build ]] && (($# <= 2)); then
+  log=build/gpu_build.log
+  mkdir -p build && : >"$log"
+  build_programs "${2:-90a-real}" || { tail -n 20 "$log"; exit 1; }
+  say "$programs: $(du -sh "$programs" | cut -f 1), in $SECONDS s"
+  exit 0
+fi
+(($# == 1)) && [[ $1 != -* ]] || usage
+
+# ---- Parts -------------------------------------------------------------------
+
+mkdir -p "$1/parts" || exit 1
+out=$(cd "$1" && pwd)
+log=$out/gpu_check.log
+: >"$log"
+rm -f "$out"/parts/*.json "$out/gpu_check.json"
+deadline=${BALEEN_GPU_SECONDS:-465}
 status=0
-sanitizer=$(command -v compute-sanitizer ||
-  echo /usr/local/cuda/bin/compute-sanitizer)
-if [[ -x $sanitizer ]]; then
-  mkdir -p "$out/sanitizer"
-  for tool in memcheck racecheck; do
-    say "$tool on the tiny model"
-    limited 90 "$sanitizer" --tool "$tool" --error-exitcode 9 \
-      "$check" "$plugin" "$out/sanitizer" --compare tests/data/tiny_v4 \
-      >>"$log" 2>&1 && code=0 || code=$?
-    case $code in
-      9) say "$tool found errors; see $log" && status=1 ;;
-      124 | 137) say "$tool was not done in 90 s" ;;
-      # Random models differ from the CPU's by more than the pocket model; what
-      # is looked for here are the sanitizer's own findings.
-      *) say "$tool found nothing" ;;
-    esac
+complete=1
+strict=1
+names=() states=() times=()
+
+record() {
+  [[ $2 == ok ]] || complete=0
+  names+=("$1") states+=("$2") times+=("$3")
+  printf '   %-40s %-10s %4d s\n' "$1" "$2" "$3" | tee -a "$log"
+}
+
+# part NAME SECONDS COMMAND...: with a time limit of its own and what is left of
+# the whole; its output goes to the log, and lines of results to the terminal.
+part() {
+  local name=$1 limit=$2 begin=$SECONDS code state left=$((deadline - SECONDS))
+  shift 2
+  ((left < limit)) && limit=$left
+  if ((limit < 3)); then
+    record "$name" "no time" 0
+    return 1
+  fi
+  printf '== %s\n' "$name" >>"$log"
+  timeout --kill-after=5 "$limit" "$@" >"$out/parts/output" 2>&1 </dev/null
+  code=$?
+  cat "$out/parts/output" >>"$log"
+  case $code in
+    0) state=ok ;;
+    3) state="no device" ;;
+    124 | 137) state="timed out" ;;
+    *) state=FAILED ;;
+  esac
+  # A check that does not end may hang; slow tools and timings are cut off.
+  [[ $state == ok || ($state == "timed out" && $strict == 0) ]] ||
+    status=1
+  record "$name" "$state" $((SECONDS - begin))
+  return "$code"
+}
+
+check() {  # check NAME SECONDS JSON ARGUMENT...
+  local name=$1 limit=$2 json=$out/parts/$3.json code
+  shift 3
+  part "$name" "$limit" "$programs/gpu_check" "$plugin" "$json" "$@"
+  code=$?
+  # Figures and reasons only; the rest is in the log.
+  grep -E ' FAILED$|^FAILED|^no device|[0-9] (tok/s|TFLOP/s|GB/s|GB|us|%)? *$' \
+    "$out/parts/output" | sed 's/^/      /'
+  # One figure too slow or wrong is a failure, not one too many.
+  return "$code"
+}
+
+{
+  date -u +%FT%TZ
+  uname -a
+  nvidia-smi
+} >>"$log" 2>&1
+[[ -x $programs/gpu_check && -e $programs/libbaleen-cuda.so ]] ||
+  build_programs "$(own_architecture)" || exit 1
+commit=$(cat "$programs/commit" 2>/dev/null || echo unknown)
+plugin=$(readlink -f "$programs/libbaleen-cuda.so")
+programs=$(cd "$programs" && pwd)
+export LD_LIBRARY_PATH=$programs:${LD_LIBRARY_PATH:-}
+export BALEEN_CUDA_PLUGIN=$plugin
+
+check "device" 60 copies copies
+case $? in
+  3) exit 3 ;;
+esac
+
+# Weights are made while the GPU is busy with other things.
+slice=${BALEEN_GPU_SLICE:-${TMPDIR:-/tmp}/baleen-slice}
+maker=
+if [[ -x $programs/make_slice ]]; then
+  timeout --kill-after=5 200 "$programs/make_slice" flash "$slice" \
+    >"$out/parts/slice.log" 2>&1 &
+  maker=$!
+fi
+
+# Each operator in a process of its own: an error of a kernel spoils what follows
+# in the same one.
+tests=$programs/cuda_gpu_operators_test
+# Of the CPU alone: instruction sets, its floating-point mode, plans that are
+# looked at on the host.
+not_here='Device.IsRefused*:Device.DoesNotMind*:Moe.RefusesAPlan*'
+failures=$out/parts/failures
+: >"$failures"
+if [[ -x $tests ]]; then
+  for suite in $("$tests" --gtest_list_tests 2>>"$log" | grep -E '^[A-Za-z0-9_]+\.$'); do
+    part "operators: ${suite%.}" 40 "$tests" \
+      --gtest_filter="$suite*-$not_here" --gtest_brief=1 \
+      --gtest_output="json:$out/parts/test_${suite%.}.json"
+    grep -E '^\[  FAILED  \] [A-Za-z]' "$out/parts/output" |
+      grep -v 'listed below' | awk '{print $4}' | sort -u >>"$failures"
   done
 else
-  say "skipped: compute-sanitizer is not installed"
+  record "operators" skipped 0
+  say "without GoogleTest at the build there are no tests of operators"
 fi
 
-measured=()
-maker=$build/benchmarks/slice/make_slice
-if [[ -x $maker ]]; then
-  say "making a slice of V4-Flash in $slice"
-  if limited 120 "$maker" flash "$slice" >>"$log" 2>&1; then
-    measured=(--measure "$slice")
+check "tiny model" 45 cuts_tiny cuts tests/data/tiny_v4
+check "pocket model" 60 compare_pocket compare tests/data/pocket
+check "pocket model, early launch" 30 cuts_early \
+  --setting cuda.early_launch on cuts tests/data/pocket
+strict=0
+check "single operators" 75 operators operators
+
+if [[ -n $maker ]]; then
+  begin=$SECONDS
+  wait "$maker"
+  code=$?
+  cat "$out/parts/slice.log" >>"$log"
+  if ((code == 0)); then
+    record "waiting for the slice" ok $((SECONDS - begin))
+    check "slice of V4-Flash" 110 measure measure "$slice"
+    check "slice, early launch" 45 measure_early \
+      --setting cuda.early_launch on measure "$slice"
   else
-    say "the slice was not made; see $log"
     status=1
+    record "slice of V4-Flash" FAILED $((SECONDS - begin))
   fi
 fi
-say "comparing and measuring"
-limited 200 "$check" "$plugin" "$out" --compare tests/data/pocket \
-  "${measured[@]}" 2>>"$log" | tee -a "$log" || status=1
-((status == 0)) && say "all is well" || say "something is not as it should be"
+
+sanitizer=
+for name in "$(command -v compute-sanitizer)" \
+  /usr/local/cuda/bin/compute-sanitizer; do
+  [[ -n $name && -x $name ]] && sanitizer=$name && break
+done
+# Small cases of each kernel.
+small='Compress.*:QkvPost.*:IndexerQ.*:TopkSelect.*:Router.*:Embed.*:HcHead.*'
+small+=':MhcBoundary.*:WoA.*:QUp.*:InProj.*:Moe.*'
+if [[ -n $sanitizer ]]; then
+  for tool in memcheck racecheck; do
+    part "$tool: tiny model" 50 "$sanitizer" --tool "$tool" \
+      --error-exitcode 9 "$programs/gpu_check" "$plugin" \
+      "$out/parts/smoke_$tool.json" smoke tests/data/tiny_v4
+    [[ -x $tests ]] &&
+      part "$tool: operators" 50 "$sanitizer" --tool "$tool" \
+        --error-exitcode 9 "$tests" --gtest_filter="$small-$not_here" \
+        --gtest_brief=1
+  done
+else
+  record "memcheck, racecheck" skipped 0
+  say "compute-sanitizer is not installed"
+fi
+
+# ---- What came of it -----------------------------------------------------------
+
+json_text() { printf '"%s"' "$(printf '%s' "$1" | tr -d '"\\\n\r\t')"; }
+
+{
+  printf '{"date": %s,\n "commit": %s,\n' "$(json_text "$(date -u +%FT%TZ)")" \
+    "$(json_text "$commit")"
+  printf ' "gpu": %s,\n' "$(json_text "$(nvidia-smi \
+    --query-gpu=name,driver_version,memory.total,clocks.max.sm \
+    --format=csv,noheader 2>/dev/null | head -n 1)")"
+  printf ' "seconds": %d,\n "parts": [' "$SECONDS"
+  separator=
+  for i in "${!names[@]}"; do
+    printf '%s\n  {"name": %s, "state": %s, "seconds": %d}' "$separator" \
+      "$(json_text "${names[i]}")" "$(json_text "${states[i]}")" "${times[i]}"
+    separator=,
+  done
+  printf '],\n "failed_tests": ['
+  separator=
+  while read -r name; do
+    printf '%s%s' "$separator" "$(json_text "$name")"
+    separator=', '
+  done <"$failures"
+  printf '],\n "reports": ['
+  separator=
+  for name in copies cuts_tiny compare_pocket cuts_early operators measure \
+    measure_early smoke_memcheck smoke_racecheck; do
+    [[ -s $out/parts/$name.json ]] || continue
+    printf '%s\n' "$separator"
+    cat "$out/parts/$name.json"
+    separator=,
+  done
+  printf ']}\n'
+} >"$out/gpu_check.json"
+
+say "summary: commit $commit, $SECONDS s"
+grep -h -o '"name": "[^"]*", "value": [^,]*, "unit": "[^"]*", "failed": [a-z]*' \
+  "$out"/parts/{copies,measure,measure_early}.json 2>/dev/null |
+  sed -E 's/"name": "([^"]*)", "value": ([^,]*), "unit": "([^"]*)", "failed": (true|false)/\1|\2|\3|\4/' |
+  while IFS='|' read -r name value unit failed; do
+    printf '%-56s %12s %-8s %s\n' "$name" "$value" "$unit" "${failed/false/}"
+  done | tee -a "$log"
+for i in "${!names[@]}"; do
+  [[ ${states[i]} == ok ]] && continue
+  printf '%-56s %12s\n' "${names[i]}" "${states[i]}"
+done | tee -a "$log"
+sed 's/^/failed test: /' "$failures" | tee -a "$log"
+if ((status != 0)); then
+  say "something is not as it should be; see $log"
+elif ((complete)); then
+  say "all is well"
+else
+  say "what was done is well, but not all was done"
+fi
 exit "$status"

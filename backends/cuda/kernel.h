@@ -138,28 +138,7 @@ BALEEN_DEVICE void MultiplyBf16(const uint32_t a[4], uint32_t b0, uint32_t b1,
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #else
-  float mine[12];
-  for (int i = 0; i < 6; ++i) {
-    const uint32_t word = i < 4 ? a[i] : i == 4 ? b0 : b1;
-    mine[2 * i] = Bf16ToFloat(static_cast<uint16_t>(word));
-    mine[2 * i + 1] = Bf16ToFloat(static_cast<uint16_t>(word >> 16));
-  }
-  const float(*all)[12] =
-      static_cast<const float(*)[12]>(emulator::Exchange(mine, sizeof(mine)));
-  const int lane = static_cast<int>(threadIdx.x % kWarpSize);
-  for (int c = 0; c < 4; ++c) {
-    const int row = lane / 4 + c / 2 * 8;
-    const int column = lane % 4 * 2 + c % 2;
-    double exact = sum[c];
-    for (int k = 0; k < 16; ++k) {
-      const int word = row / 8 + k / 8 * 2;
-      exact +=
-          static_cast<double>(all[row % 8 * 4 + k % 8 / 2][2 * word + k % 2]) *
-          static_cast<double>(
-              all[column * 4 + k % 8 / 2][8 + k / 8 * 2 + k % 2]);
-    }
-    sum[c] = static_cast<float>(exact);
-  }
+  emulator::MultiplyBf16(a, b0, b1, sum);
 #endif
 }
 
@@ -174,22 +153,7 @@ BALEEN_DEVICE void MultiplyBytes(const uint32_t a[4], uint32_t b0, uint32_t b1,
       : "=r"(sum[0]), "=r"(sum[1]), "=r"(sum[2]), "=r"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "r"(0));
 #else
-  const uint32_t mine[6] = {a[0], a[1], a[2], a[3], b0, b1};
-  const uint32_t(*all)[6] =
-      static_cast<const uint32_t(*)[6]>(emulator::Exchange(mine, sizeof(mine)));
-  const int lane = static_cast<int>(threadIdx.x % kWarpSize);
-  for (int c = 0; c < 4; ++c) {
-    const int row = lane / 4 + c / 2 * 8;
-    const int column = lane % 4 * 2 + c % 2;
-    int32_t exact = 0;
-    for (int k = 0; k < 32; ++k) {
-      const uint32_t x = all[row % 8 * 4 + k % 16 / 4][row / 8 + k / 16 * 2];
-      const uint32_t y = all[column * 4 + k % 16 / 4][4 + k / 16];
-      exact += static_cast<int8_t>(x >> (k % 4 * 8)) *
-               static_cast<int8_t>(y >> (k % 4 * 8));
-    }
-    sum[c] = exact;
-  }
+  emulator::MultiplyBytes(a, b0, b1, sum);
 #endif
 }
 
@@ -241,6 +205,22 @@ BALEEN_DEVICE float BlockLargest(float value, float* memory) {
     largest = Larger(largest, memory[i]);
   }
   return largest;
+}
+
+// Whether this block is the last of `count` that come here: then what the others
+// wrote before is seen by all of its threads.  *counter is zero at first, and is
+// so again after the last.
+BALEEN_DEVICE bool IsLastBlock(int32_t* counter, int32_t count) {
+  __shared__ bool last;
+  __threadfence();
+  __syncthreads();
+  if (Thread() == 0) {
+    last = atomicAdd(counter, 1) + 1 == count;
+    if (last) *counter = 0;
+  }
+  __syncthreads();
+  if (last) __threadfence();
+  return last;
 }
 
 // ---- Dependent launches -----------------------------------------------------------

@@ -1,13 +1,20 @@
-// gpu_check PLUGIN OUT [--compare FOLDER]... [--measure FOLDER]: checks the first
-// GPU, prints a short table and writes OUT/gpu_check.json.
+// gpu_check PLUGIN JSON [--setting NAME VALUE]... WHAT [FOLDER]: checks the first
+// GPU in one respect, prints what it finds, and writes it to the file JSON.
 //
-// Exit status 0: all is as it should be; 1: something is not, or failed; 3: there
-// is no GPU.
+//   copies            what copies on the device reach
+//   operators         how near single operators come to that
+//   cuts FOLDER       a model's bits, however its tokens are cut
+//   smoke FOLDER      the same, of few tokens: for slow tools
+//   compare FOLDER    a model's logits and text beside the CPU's
+//   measure FOLDER    a model's speeds
+//
+// Exit status 0: all is as it should be; 1: something is not, or failed; 2: the
+// arguments are wrong; 3: there is no GPU.
+#include "benchmarks/gpu/check.h"
+
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-
-#include "benchmarks/gpu/check.h"
+#include <exception>
 
 namespace baleen::gpu {
 namespace {
@@ -20,25 +27,31 @@ void Log(void*, baleen_log_level, const char* message) {
 
 struct Arguments {
   std::string plugin;
-  std::string out;
-  std::vector<std::string> compared;
-  std::vector<std::string> measured;
+  std::string json;
+  std::vector<baleen_setting> settings;
+  std::string what;
+  std::string folder;
 };
 
 bool Read(int argc, char** argv, Arguments* to) {
-  if (argc < 3 || argc % 2 == 0) return false;
+  if (argc < 4) return false;
   to->plugin = argv[1];
-  to->out = argv[2];
-  for (int i = 3; i < argc; i += 2) {
-    if (std::strcmp(argv[i], "--compare") == 0) {
-      to->compared.push_back(argv[i + 1]);
-    } else if (std::strcmp(argv[i], "--measure") == 0) {
-      to->measured.push_back(argv[i + 1]);
-    } else {
-      return false;
-    }
+  to->json = argv[2];
+  int i = 3;
+  while (i + 2 < argc && std::strcmp(argv[i], "--setting") == 0) {
+    to->settings.push_back({argv[i + 1], argv[i + 2]});
+    i += 3;
   }
-  return true;
+  if (i == argc) return false;
+  to->what = argv[i++];
+  if (i < argc) to->folder = argv[i++];
+  const bool has_folder = !to->folder.empty();
+  if (to->what == "copies" || to->what == "operators") {
+    return i == argc && !has_folder;
+  }
+  return i == argc && has_folder &&
+         (to->what == "cuts" || to->what == "smoke" || to->what == "compare" ||
+          to->what == "measure");
 }
 
 // The first device of the backend, or 0.
@@ -54,34 +67,22 @@ uint32_t FindDevice(const baleen_context* context, baleen_device_info* info) {
   return 0;
 }
 
-// Names are ours and hold nothing that JSON would mind, but for folders.
-std::string Escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= 0x20) out += c;
+void CheckModel(const Arguments& arguments, const Target& gpu, Report* report) {
+  constexpr size_t kCutTokens = 600;
+  constexpr size_t kSmokeTokens = 76;
+  const std::string& folder = arguments.folder;
+  if (arguments.what == "cuts") {
+    CompareCuts(gpu, folder, kCutTokens, report);
+  } else if (arguments.what == "smoke") {
+    CompareCuts(gpu, folder, kSmokeTokens, report);
+  } else if (arguments.what == "compare") {
+    CompareWithCpu({gpu.context, 0, {}}, gpu, folder, report);
+  } else {
+    Measure(gpu, folder, CopyBandwidth(arguments.plugin), report);
   }
-  return out;
 }
 
-void WriteJson(const std::string& path, const baleen_device_info& info,
-               const std::vector<Figure>& figures) {
-  std::ofstream file(path);
-  file << "{\n  \"device\": \"" << Escaped(info.name)
-       << "\",\n  \"memory_total\": " << info.memory_total
-       << ",\n  \"figures\": [";
-  const char* separator = "\n";
-  for (const Figure& figure : figures) {
-    file << separator << "    {\"name\": \"" << Escaped(figure.name)
-         << "\", \"value\": " << figure.value << ", \"unit\": \"" << figure.unit
-         << "\", \"failed\": " << (figure.failed ? "true" : "false") << "}";
-    separator = ",\n";
-  }
-  file << "\n  ]\n}\n";
-  if (!file.good()) throw std::runtime_error("cannot write " + path);
-}
-
-int Run(const Arguments& arguments) {
+int Run(const Arguments& arguments, Report* report) {
   baleen_context_options options = {};
   options.struct_size = sizeof(options);
   options.log = Log;
@@ -102,27 +103,18 @@ int Run(const Arguments& arguments) {
                 loaded == BALEEN_OK ? "there is no GPU" : error.message);
     return kNoDevice;
   }
-  std::vector<Figure> figures;
-  const double bandwidth = CopyBandwidth(arguments.plugin);
-  figures.push_back({"copies on the device", bandwidth, "GB/s"});
-  const auto add = [&](std::vector<Figure> more) {
-    for (Figure& figure : more) figures.push_back(std::move(figure));
-  };
-  for (const std::string& folder : arguments.compared) {
-    add(Compare(context.get(), device, folder));
+  report->SetDevice(info.name);
+  if (arguments.what == "copies") {
+    report->Add({"memory of the device",
+                 static_cast<double>(info.memory_total) * 1e-9, "GB"});
+    report->Add(
+        {"copies on the device", CopyBandwidth(arguments.plugin), "GB/s"});
+  } else if (arguments.what == "operators") {
+    MeasureOperators(arguments.plugin, CopyBandwidth(arguments.plugin), report);
+  } else {
+    CheckModel(arguments, {context.get(), device, arguments.settings}, report);
   }
-  for (const std::string& folder : arguments.measured) {
-    add(Measure(context.get(), device, folder, bandwidth));
-  }
-  bool failed = false;
-  std::printf("%s\n", info.name);
-  for (const Figure& figure : figures) {
-    std::printf("%-72s %12.5g %-6s%s\n", figure.name.c_str(), figure.value,
-                figure.unit.c_str(), figure.failed ? " FAILED" : "");
-    failed = failed || figure.failed;
-  }
-  WriteJson(arguments.out + "/gpu_check.json", info, figures);
-  return failed ? 1 : 0;
+  return report->failed() ? 1 : 0;
 }
 
 }  // namespace
@@ -132,14 +124,22 @@ int main(int argc, char** argv) {
   baleen::gpu::Arguments arguments;
   if (!baleen::gpu::Read(argc, argv, &arguments)) {
     std::fprintf(stderr,
-                 "usage: gpu_check PLUGIN OUT [--compare FOLDER]... "
-                 "[--measure FOLDER]...\n");
+                 "usage: gpu_check PLUGIN JSON [--setting NAME VALUE]... "
+                 "copies|operators\n"
+                 "       gpu_check PLUGIN JSON [--setting NAME VALUE]... "
+                 "cuts|smoke|compare|measure FOLDER\n");
     return 2;
   }
+  baleen::gpu::Report report(arguments.json,
+                             arguments.what + " " + arguments.folder);
   try {
-    return baleen::gpu::Run(arguments);
+    try {
+      return baleen::gpu::Run(arguments, &report);
+    } catch (const std::exception& error) {
+      report.AddError(error.what());
+    }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gpu_check: %s\n", error.what());
-    return 1;
   }
+  return 1;
 }

@@ -1,7 +1,7 @@
-// Comparisons and timings of a model on a device; see check.h.
+// Timings of a model on a device; see check.h.
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "benchmarks/gpu/check.h"
@@ -13,42 +13,6 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-Model Load(baleen_context* context, uint32_t device,
-           const std::string& folder) {
-  baleen_model_options options = {};
-  options.struct_size = sizeof(options);
-  options.devices = &device;
-  options.device_count = 1;
-  baleen_model* model = nullptr;
-  baleen_error error;
-  Check(baleen_model_load(context, folder.c_str(), &options, &model, &error),
-        error);
-  return Model(model);
-}
-
-void Append(baleen_session* session, const std::vector<baleen_token>& tokens,
-            size_t first, size_t count) {
-  baleen_error error;
-  Check(baleen_session_append(session, tokens.data() + first, count, &error),
-        error);
-}
-
-double Distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double squares = 0;
-  double difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    difference += d * d;
-    squares += static_cast<double>(b[i]) * static_cast<double>(b[i]);
-  }
-  return std::sqrt(difference / squares);
-}
-
-baleen_token Likeliest(const std::vector<float>& logits) {
-  return static_cast<baleen_token>(
-      std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 double Number(const baleen_model* model, const char* key) {
@@ -67,6 +31,37 @@ double BytesPerToken(const baleen_model* model, const baleen_model_info& info) {
   const double layers = info.layer_count + info.draft_layer_count;
   return static_cast<double>(info.weight_bytes) -
          2.0 * info.vocabulary_size * hidden - idle * expert * layers;
+}
+
+// Multiplications and additions of a token in the large products of all layers:
+// of the attention's projections, and the experts that it visits.
+double OperationsPerToken(const baleen_model* model,
+                          const baleen_model_info& info) {
+  const double hidden = info.hidden_size;
+  const double rank = Number(model, "q_lora_rank");
+  const double head = Number(model, "head_dim");
+  const double heads = Number(model, "num_attention_heads");
+  const double out = Number(model, "o_lora_rank");
+  const double groups = Number(model, "o_groups");
+  const double attention = hidden * (rank + head) + rank * heads * head +
+                           heads * head * out + groups * out * hidden;
+  const double experts = 3.0 * Number(model, "moe_intermediate_size") * hidden *
+                         (info.experts_per_token + 1);
+  return 2 * info.layer_count * (attention + experts);
+}
+
+// bf16 products of the matrix units of what we know by name, in TFLOP/s; or 0.
+double PeakOf(const Target& gpu) {
+  baleen_device_info info = {};
+  info.struct_size = sizeof(info);
+  baleen_error error;
+  Check(baleen_context_device_info(gpu.context, gpu.device, &info, &error),
+        error);
+  constexpr double kHopper = 989;
+  return std::strstr(info.name, "H100") != nullptr ||
+                 std::strstr(info.name, "H200") != nullptr
+             ? kHopper
+             : 0;
 }
 
 // Median seconds of a step of sessions that each read one token; 0 where the
@@ -101,7 +96,85 @@ double StepSeconds(std::vector<Session>& sessions, int steps) {
   return seconds[seconds.size() / 2];
 }
 
+class Measurement {
+ public:
+  Measurement(const Target& gpu, const std::string& folder, double bandwidth,
+              Report* report)
+      : model_(Load(gpu, folder)),
+        peak_(PeakOf(gpu)),
+        bandwidth_(bandwidth),
+        report_(report) {
+    info_.struct_size = sizeof(info_);
+    baleen_error error;
+    Check(baleen_model_get_info(model_.get(), &info_, &error), error);
+  }
+
+  void Decode(size_t count, size_t depth) {
+    std::vector<Session> sessions;
+    for (size_t i = 0; i < count; ++i) {
+      sessions.push_back(NewSession(model_.get(), BALEEN_MODE_FAST));
+    }
+    if (depth != 0) {
+      Append(sessions[0].get(), SomeTokens(model_.get(), depth), 0, depth);
+    }
+    constexpr int kSteps = 30;
+    const double seconds = StepSeconds(sessions, kSteps);
+    if (seconds == 0) return;
+    const std::string name = "decode, batch " + std::to_string(count) +
+                             ", context " + std::to_string(depth);
+    report_->Add({name, static_cast<double>(count) / seconds, "tok/s"});
+    if (count != 1) return;
+    const double floor =
+        BytesPerToken(model_.get(), info_) / (bandwidth_ * 1e9);
+    report_->Add(
+        {name + ": of the bandwidth floor", 100 * floor / seconds, "%"});
+  }
+
+  // Returns tokens a second.
+  double Prefill(size_t prompt) {
+    const std::vector<baleen_token> tokens = SomeTokens(model_.get(), prompt);
+    constexpr size_t kWarm = 512;  // So that memory is taken.
+    const Session session = NewSession(model_.get(), BALEEN_MODE_FAST);
+    Append(session.get(), tokens, 0, kWarm);
+    const auto begin = Clock::now();
+    Append(session.get(), tokens, kWarm, prompt - kWarm);
+    const double rate =
+        static_cast<double>(prompt - kWarm) / SecondsSince(begin);
+    const std::string name = "prefill of " + std::to_string(prompt);
+    report_->Add({name, rate, "tok/s"});
+    const double products =
+        rate * OperationsPerToken(model_.get(), info_) * 1e-12;
+    report_->Add({name + ": large products", products, "TFLOP/s"});
+    if (peak_ != 0) {
+      report_->Add({name + ": of the peak", 100 * products / peak_, "%"});
+    }
+    return rate;
+  }
+
+ private:
+  Model model_;
+  baleen_model_info info_ = {};
+  double peak_;
+  double bandwidth_;
+  Report* report_;
+};
+
 }  // namespace
+
+Model Load(const Target& target, const std::string& folder) {
+  baleen_model_options options = {};
+  options.struct_size = sizeof(options);
+  options.devices = &target.device;
+  options.device_count = 1;
+  options.settings = target.settings.data();
+  options.setting_count = static_cast<uint32_t>(target.settings.size());
+  baleen_model* model = nullptr;
+  baleen_error error;
+  Check(baleen_model_load(target.context, folder.c_str(), &options, &model,
+                          &error),
+        error);
+  return Model(model);
+}
 
 Session NewSession(baleen_model* model, baleen_mode mode) {
   baleen_session_options options = {};
@@ -113,6 +186,13 @@ Session NewSession(baleen_model* model, baleen_mode mode) {
   baleen_error error;
   Check(baleen_session_create(model, &options, &session, &error), error);
   return Session(session);
+}
+
+void Append(baleen_session* session, const std::vector<baleen_token>& tokens,
+            size_t first, size_t count) {
+  baleen_error error;
+  Check(baleen_session_append(session, tokens.data() + first, count, &error),
+        error);
 }
 
 std::vector<float> Logits(baleen_session* session) {
@@ -138,98 +218,22 @@ std::vector<baleen_token> SomeTokens(const baleen_model* model, size_t count) {
   return tokens;
 }
 
-std::vector<Figure> Compare(baleen_context* context, uint32_t device,
-                            const std::string& folder) {
-  const Model cpu = Load(context, 0, folder);
-  const Model gpu = Load(context, device, folder);
-  const size_t count = 600;
-  const std::vector<baleen_token> tokens = SomeTokens(gpu.get(), count);
-  std::vector<Figure> figures;
-  for (const baleen_mode mode : {BALEEN_MODE_REFERENCE, BALEEN_MODE_FAST}) {
-    const std::string suffix =
-        mode == BALEEN_MODE_FAST ? ", fast" : ", reference";
-    const Session expected = NewSession(cpu.get(), mode);
-    const Session got = NewSession(gpu.get(), mode);
-    Append(expected.get(), tokens, 0, count);
-    Append(got.get(), tokens, 0, count);
-    // Near-ties of rounded keys move logits; 2 % is what instruction sets of
-    // the CPU differ by on the pocket model.
-    constexpr double kMostDistance = 0.02;
-    const double distance = Distance(Logits(got.get()), Logits(expected.get()));
-    figures.push_back({folder + ": distance of logits from the CPU's" + suffix,
-                       distance, "", !(distance < kMostDistance)});
-    double same = 0;
-    constexpr int kWritten = 32;
-    for (int i = 0; i < kWritten; ++i) {
-      const baleen_token next = Likeliest(Logits(expected.get()));
-      same += next == Likeliest(Logits(got.get())) ? 1 : 0;
-      Append(expected.get(), {next}, 0, 1);
-      Append(got.get(), {next}, 0, 1);
-    }
-    figures.push_back(
-        {folder + ": of 32 tokens the same as on the CPU" + suffix, same, "",
-         same < kWritten - 1});
-    const Session cut = NewSession(gpu.get(), mode);
-    size_t done = 0;
-    const size_t sizes[] = {1, 7, 30, 100, 12, 20, 64, 3};
-    for (size_t i = 0; done < count; ++i) {
-      const size_t size = std::min(sizes[i % 8], count - done);
-      Append(cut.get(), tokens, done, size);
-      done += size;
-    }
-    const Session whole = NewSession(gpu.get(), mode);
-    Append(whole.get(), tokens, 0, count);
-    const std::vector<float> a = Logits(cut.get());
-    const std::vector<float> b = Logits(whole.get());
-    const bool equal =
-        std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-    figures.push_back({folder + ": same bits however tokens are cut" + suffix,
-                       equal ? 1.0 : 0.0, "", !equal});
+// What is wanted most comes first: the whole has a limit, and is cut off there.
+void Measure(const Target& gpu, const std::string& folder, double bandwidth,
+             Report* report) {
+  Measurement measurement(gpu, folder, bandwidth, report);
+  measurement.Decode(1, 0);
+  measurement.Decode(8, 0);
+  measurement.Decode(64, 0);
+  measurement.Prefill(2048);
+  const double rate = measurement.Prefill(8192);
+  measurement.Decode(1, 4096);
+  // Where the prompt alone would take minutes, its decoding is not waited for.
+  constexpr double kMostSeconds = 40;
+  for (const size_t depth : {size_t{1} << 17, size_t{1} << 20}) {
+    if (static_cast<double>(depth) / rate > kMostSeconds) break;
+    measurement.Decode(1, depth - 64);
   }
-  return figures;
-}
-
-std::vector<Figure> Measure(baleen_context* context, uint32_t device,
-                            const std::string& folder, double bandwidth) {
-  const Model model = Load(context, device, folder);
-  baleen_model_info info = {};
-  info.struct_size = sizeof(info);
-  baleen_error error;
-  Check(baleen_model_get_info(model.get(), &info, &error), error);
-  std::vector<Figure> figures;
-  const double bytes = BytesPerToken(model.get(), info);
-  for (const size_t prompt : {size_t{2048}, size_t{8192}}) {
-    const std::vector<baleen_token> tokens = SomeTokens(model.get(), prompt);
-    Session session = NewSession(model.get(), BALEEN_MODE_FAST);
-    Append(session.get(), tokens, 0, 512);  // Warm, and its memory taken.
-    const auto begin = Clock::now();
-    Append(session.get(), tokens, 512, prompt - 512);
-    const double seconds = SecondsSince(begin);
-    figures.push_back({"prefill of " + std::to_string(prompt) + " tokens",
-                       static_cast<double>(prompt - 512) / seconds, "tok/s"});
-  }
-  for (const size_t count : {size_t{1}, size_t{8}, size_t{64}}) {
-    for (const size_t depth : {size_t{0}, size_t{4096}}) {
-      if (depth != 0 && count > 1) continue;
-      std::vector<Session> sessions;
-      for (size_t i = 0; i < count; ++i) {
-        sessions.push_back(NewSession(model.get(), BALEEN_MODE_FAST));
-        if (depth != 0) {
-          Append(sessions.back().get(), SomeTokens(model.get(), depth), 0,
-                 depth);
-        }
-      }
-      const double seconds = StepSeconds(sessions, 30);
-      if (seconds == 0) continue;
-      const std::string name = "decode, batch " + std::to_string(count) +
-                               ", context " + std::to_string(depth);
-      figures.push_back({name, static_cast<double>(count) / seconds, "tok/s"});
-      if (count != 1) continue;
-      figures.push_back({name + ": share of the bandwidth floor",
-                         100 * bytes / (bandwidth * 1e9) / seconds, "%"});
-    }
-  }
-  return figures;
 }
 
 }  // namespace baleen::gpu

@@ -1,11 +1,14 @@
-// The plug-in by itself, without the library: what copies on the device reach.
+// Opening of the plug-in, and what copies on its device reach.
+#include "benchmarks/gpu/plugin.h"
+
 #include <dlfcn.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-
-#include <baleen/backend.h>
+#include <thread>
+#include <vector>
 
 #include "benchmarks/gpu/check.h"
 
@@ -20,66 +23,83 @@ void* Allocate(void*, size_t size, size_t alignment) {
                             (size + alignment - 1) / alignment * alignment);
 }
 void Deallocate(void*, void* memory, size_t, size_t) { std::free(memory); }
+uint32_t Width() {
+  constexpr uint32_t kMostThreads = 16;
+  const uint32_t here = std::thread::hardware_concurrency();
+  return here == 0 ? 1 : here < kMostThreads ? here : kMostThreads;
+}
 void RunTasks(void*, uint32_t count, baleen_task_fn task, void* data) {
-  for (uint32_t i = 0; i < count; ++i) task(data, i);
+  std::atomic<uint32_t> next{0};
+  const auto work = [&] {
+    for (uint32_t i = next++; i < count; i = next++) task(data, i);
+  };
+  std::vector<std::thread> threads;
+  for (uint32_t i = 1; i < Width() && i < count; ++i) {
+    threads.emplace_back(work);
+  }
+  work();
+  for (std::thread& thread : threads) thread.join();
 }
 void Fail(void* message, const char* text) {
   *static_cast<std::string*>(message) = text;
 }
 
-void Expect(baleen_status status, const std::string& message) {
-  if (status != BALEEN_OK) throw std::runtime_error(message);
-}
-
-}  // namespace
-
-double CopyBandwidth(const std::string& plugin) {
-  void* library = dlopen(plugin.c_str(), RTLD_NOW | RTLD_LOCAL);
+baleen_backend_entry_fn EntryOf(const std::string& path) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw std::runtime_error(dlerror());
   void* symbol = dlsym(library, BALEEN_BACKEND_ENTRY);
   if (symbol == nullptr) throw std::runtime_error(dlerror());
   baleen_backend_entry_fn entry = nullptr;
   std::memcpy(&entry, &symbol, sizeof(entry));
-  std::string message;
-  const baleen_allocator allocator = {sizeof(allocator), 0, nullptr, Allocate,
-                                      Deallocate};
-  const baleen_workers workers = {sizeof(workers), 1, nullptr, RunTasks};
-  baleen_host host = {};
-  host.struct_size = sizeof(host);
-  host.major = BALEEN_BACKEND_MAJOR;
-  host.minor = BALEEN_BACKEND_MINOR;
-  host.user_data = &message;
-  host.fail = Fail;
-  host.allocator = &allocator;
-  host.workers = &workers;
-  const baleen_backend* backend = entry(&host);
-  if (backend == nullptr || backend->device_count(&host) == 0) {
-    throw std::runtime_error("no CUDA device");
+  return entry;
+}
+
+}  // namespace
+
+Plugin::Plugin(const std::string& path)
+    : allocator_{sizeof(allocator_), 0, nullptr, Allocate, Deallocate},
+      workers_{sizeof(workers_), Width(), nullptr, RunTasks},
+      host_{} {
+  host_.struct_size = sizeof(host_);
+  host_.major = BALEEN_BACKEND_MAJOR;
+  host_.minor = BALEEN_BACKEND_MINOR;
+  host_.user_data = &failure_;
+  host_.fail = Fail;
+  host_.allocator = &allocator_;
+  host_.workers = &workers_;
+  backend_ = EntryOf(path)(&host_);
+  if (backend_ == nullptr || backend_->device_count(&host_) == 0) {
+    throw std::runtime_error("there is no CUDA device");
   }
-  baleen_device* device = nullptr;
-  const baleen_device_table* table = nullptr;
-  Expect(backend->device_open(&host, 0, &device, &table), message);
-  baleen_queue* queue = nullptr;
-  void* from = nullptr;
-  void* to = nullptr;
-  Expect(table->queue_create(device, &queue), message);
-  Expect(table->allocate(device, kCopied, &from), message);
-  Expect(table->allocate(device, kCopied, &to), message);
+  Expect(backend_->device_open(&host_, 0, &device_, &table_));
+  const baleen_status status = table_->queue_create(device_, &queue_);
+  if (status == BALEEN_OK) return;
+  backend_->device_close(device_);
+  Expect(status);
+}
+
+Plugin::~Plugin() {
+  table_->queue_destroy(queue_);
+  backend_->device_close(device_);
+}
+
+double CopyBandwidth(const std::string& path) {
+  const Plugin plugin(path);
+  const baleen_device_table& table = plugin.table();
+  const DeviceMemory from(plugin, kCopied);
+  const DeviceMemory to(plugin, kCopied);
   double seconds = 0;
   for (int round = 0; round < 2; ++round) {  // The first one warms up.
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < kCopies; ++i) {
-      Expect(table->copy(queue, to, from, kCopied), message);
+      plugin.Expect(
+          table.copy(plugin.queue(), to.data(), from.data(), kCopied));
     }
-    Expect(table->queue_wait(queue), message);
+    plugin.Expect(table.queue_wait(plugin.queue()));
     seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
             .count();
   }
-  table->deallocate(device, from);
-  table->deallocate(device, to);
-  table->queue_destroy(queue);
-  backend->device_close(device);
   return 2.0 * static_cast<double>(kCopied) * kCopies / seconds * 1e-9;
 }
 

@@ -1,11 +1,12 @@
-// The emulated device as the operators' tests ask for it: by the setting cpu.isa.
-// Those tests run once for each instruction set; here there is one device, which
-// answers to the first.
+// A CUDA device, emulated or not, as the operators' tests ask for it: by the
+// setting cpu.isa.  Those tests run once for each instruction set; here there is
+// one device, which answers to the first.
 #include <cstring>
 
 #include <baleen/backend.h>
 
-extern "C" const baleen_backend* baleen_cuda_emulated_entry(
+// Whose devices are tested.
+extern "C" const baleen_backend* BALEEN_CUDA_TESTED_ENTRY(
     const baleen_host* host);
 extern "C" const baleen_backend* baleen_cuda_test_entry(
     const baleen_host* host);
@@ -23,7 +24,7 @@ baleen_status QueryAsReference(baleen_device* device, baleen_op op,
   return status;
 }
 
-const baleen_backend* emulated = nullptr;
+const baleen_backend* tested = nullptr;
 baleen_backend answering;
 
 baleen_status OpenOnce(const baleen_host* host, uint32_t index,
@@ -34,7 +35,7 @@ baleen_status OpenOnce(const baleen_host* host, uint32_t index,
     return BALEEN_UNSUPPORTED;
   }
   const baleen_status status =
-      emulated->device_open(host, index, device, &own_table);
+      tested->device_open(host, index, device, &own_table);
   if (status != BALEEN_OK) return status;
   answering_table = *own_table;
   answering_table.query = QueryAsReference;
@@ -45,9 +46,9 @@ baleen_status OpenOnce(const baleen_host* host, uint32_t index,
 }  // namespace
 
 const baleen_backend* baleen_cuda_test_entry(const baleen_host* host) {
-  emulated = baleen_cuda_emulated_entry(host);
-  if (emulated == nullptr) return nullptr;
-  answering = *emulated;
+  tested = BALEEN_CUDA_TESTED_ENTRY(host);
+  if (tested == nullptr) return nullptr;
+  answering = *tested;
   answering.device_open = OpenOnce;
   return &answering;
 }

@@ -5,8 +5,6 @@
 
 #include <baleen/backend.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
@@ -18,38 +16,23 @@
 #include <vector>
 
 #include "cpu/entry.h"
+#include "ops/guarded_pages.h"
 
 namespace baleen::conformance {
 
-// Memory whose last byte is followed by a page that faults, and which a page
-// that faults precedes.  The start is aligned as its size allows.
+// Memory whose last byte is followed by a page that faults; its start is aligned
+// as its size allows.
 class GuardedBuffer {
  public:
-  explicit GuardedBuffer(size_t size) : size_(size) {
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t body = (size + page - 1) / page * page;
-    mapped_ = body + 2 * page;
-    void* memory =
-        mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    base_ = static_cast<uint8_t*>(memory);
-    if (body != 0) mprotect(base_ + page, body, PROT_READ | PROT_WRITE);
-    data_ = base_ + page + body - size;
-    std::memset(data_, 0xA5, size);  // Nobody may count on zeros.
-  }
-  ~GuardedBuffer() { munmap(base_, mapped_); }
-  GuardedBuffer(const GuardedBuffer&) = delete;
-  GuardedBuffer& operator=(const GuardedBuffer&) = delete;
+  explicit GuardedBuffer(size_t size) : size_(size), pages_(size, 0xA5) {}
 
-  uint8_t* data() { return data_; }
-  const uint8_t* data() const { return data_; }
+  uint8_t* data() { return pages_.end() - size_; }
+  const uint8_t* data() const { return pages_.end() - size_; }
   size_t size() const { return size_; }
 
  private:
   size_t size_;
-  size_t mapped_;
-  uint8_t* base_;
-  uint8_t* data_;
+  GuardedPages pages_;
 };
 
 // A CPU device with an instruction set and a number of threads.
@@ -100,7 +83,16 @@ class TestDevice {
     implementation_ = needs.implementation;
     GuardedBuffer scratch((needs.scratch_bytes + 63) / 64 * 64);
     args.common.scratch = scratch.data();
-    return call(queue_, &args);
+    GuardedBuffer persistent((needs.persistent_bytes + 63) / 64 * 64);
+    std::memset(persistent.data(), 0, persistent.size());
+    args.common.persistent = persistent.data();
+    const baleen_status ran = call(queue_, &args);
+    const baleen_status waited = table_->queue_wait(queue_);
+    // What is the operator's own it leaves as it was.
+    for (size_t i = 0; i < persistent.size(); ++i) {
+      EXPECT_EQ(persistent.data()[i], 0) << "persistent byte " << i;
+    }
+    return ran == BALEEN_OK ? waited : ran;
   }
   const std::string& implementation() const { return implementation_; }
 

@@ -4,8 +4,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <baleen/backend.h>
 
@@ -27,37 +25,28 @@
 #include "numeric/bf16.h"
 #include "numeric/fp4.h"
 #include "numeric/fp8.h"
+#include "ops/guarded_pages.h"
 
 namespace baleen::ops_test {
 
-// Memory whose end is the end of a page before one that must not be touched.
-// It begins with bytes that are no sensible numbers.
+// Memory that begins at a multiple of `alignment`, and whose end, rounded up to
+// one, is followed by a page that must not be touched.  It holds no sensible
+// numbers.
 class GuardedMemory {
  public:
-  GuardedMemory(size_t size, size_t alignment) : size_(size) {
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t rounded = (size + alignment - 1) / alignment * alignment;
-    mapped_ = (rounded + page - 1) / page * page + page;
-    base_ = static_cast<uint8_t*>(mmap(nullptr, mapped_, PROT_READ | PROT_WRITE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    if (base_ == MAP_FAILED) std::abort();
-    if (mprotect(base_ + mapped_ - page, page, PROT_NONE) != 0) std::abort();
-    data_ = base_ + mapped_ - page - rounded;
-    std::memset(data_, 0xFF, rounded);
-  }
-  ~GuardedMemory() { munmap(base_, mapped_); }
-  GuardedMemory(const GuardedMemory&) = delete;
-  GuardedMemory& operator=(const GuardedMemory&) = delete;
+  GuardedMemory(size_t size, size_t alignment)
+      : size_(size),
+        rounded_((size + alignment - 1) / alignment * alignment),
+        pages_(rounded_, 0xFF) {}
 
-  uint8_t* data() const { return data_; }
+  uint8_t* data() const { return pages_.end() - rounded_; }
   size_t size() const { return size_; }
-  std::vector<uint8_t> bytes() const { return {data_, data_ + size_}; }
+  std::vector<uint8_t> bytes() const { return {data(), data() + size_}; }
 
  private:
   size_t size_;
-  size_t mapped_;
-  uint8_t* base_;
-  uint8_t* data_;
+  size_t rounded_;
+  GuardedPages pages_;
 };
 
 inline int64_t TypeBytes(baleen_type type) {
@@ -214,10 +203,11 @@ struct Variant {
   uint32_t width;
 };
 
-// A device of the CPU backend, with a queue.
+// A device of the CPU backend, or of another, with a queue.
 class TestDevice {
  public:
-  explicit TestDevice(Variant variant)
+  explicit TestDevice(Variant variant,
+                      baleen_backend_entry_fn entry = baleen_cpu_backend_entry)
       : variant_(variant), allocator_{}, workers_{}, host_{} {
     allocator_.struct_size = sizeof(allocator_);
     allocator_.allocate = [](void*, size_t size, size_t alignment) {
@@ -258,7 +248,7 @@ class TestDevice {
     };
     host_.allocator = &allocator_;
     host_.workers = &workers_;
-    const baleen_backend* backend = baleen_cpu_backend_entry(&host_);
+    const baleen_backend* backend = entry(&host_);
     if (backend == nullptr ||
         backend->device_open(&host_, 0, &device_, &table_) != BALEEN_OK) {
       return;
@@ -302,7 +292,12 @@ class TestDevice {
     args.common.scratch = scratch.data();
     args.common.persistent = persistent.data();
     const baleen_status ran = (table_->ops->*function)(queue_, &args);
-    return ran == BALEEN_OK ? table_->queue_wait(queue_) : ran;
+    const baleen_status waited = table_->queue_wait(queue_);
+    // What is the operator's own it leaves as it was.
+    for (size_t i = 0; i < persistent.size(); ++i) {
+      EXPECT_EQ(persistent.data()[i], 0) << "persistent byte " << i;
+    }
+    return ran == BALEEN_OK ? waited : ran;
   }
 
  private:
@@ -428,11 +423,14 @@ class TestState {
           BALEEN_OK);
       const uint32_t slabs =
           (static_cast<uint32_t>(items) + in_slab - 1) / in_slab;
+      memory_.push_back(std::make_unique<GuardedMemory>(slabs * sizeof(void*),
+                                                        sizeof(void*)));
+      void** const addresses = reinterpret_cast<void**>(memory_.back()->data());
       for (uint32_t i = 0; i < slabs; ++i) {
         memory_.push_back(std::make_unique<GuardedMemory>(bytes * in_slab, 8));
-        addresses_[pool].push_back(memory_.back()->data());
+        addresses[i] = memory_.back()->data();
       }
-      state_.slabs[pool] = addresses_[pool].data();
+      state_.slabs[pool] = addresses;
     }
   }
 
@@ -472,7 +470,6 @@ class TestState {
   const TestDevice* device_;
   baleen_state state_{};
   std::vector<std::unique_ptr<GuardedMemory>> memory_;
-  std::vector<void*> addresses_[BALEEN_POOL_COUNT];
 };
 
 // A table of cosines and sines, base 10000.

@@ -162,6 +162,7 @@ struct CompressParams {
   int32_t limit;
   float epsilon;
   bool reference;
+  bool keeps_tail;  // No group of the step reads what its rows replace.
 };
 
 // Value and gate of a channel at a position of a row's group: where the step
@@ -230,6 +231,25 @@ BALEEN_DEVICE void EncodeKey(const CompressParams& params, float* x,
   }
 }
 
+// A row to the tail, unless a later one of the step has its place there.
+BALEEN_DEVICE void StoreTail(const CompressParams& params, int row) {
+  const StateView& state = params.state;
+  const int position = params.batch.positions[row];
+  const int session = params.batch.sessions[row];
+  const int last = params.batch.positions[params.batch.starts[session + 1] - 1];
+  if (position + state.tail_rows <= last) return;
+  const int width = OverlapOf(state) * params.size;
+  const float* value = RowOf<const float>(params.value, row);
+  const float* gate = RowOf<const float>(params.gate, row);
+  const float* ape = RowOf<const float>(params.ape, position % state.ratio);
+  float* stored = TailAt(state, params.batch.slots[session], position) +
+                  TailOffset(state, params.pool);
+  for (int i = Thread(); i < width; i += Threads()) {
+    stored[i] = value[i];
+    stored[width + i] = gate[i] + ape[i];
+  }
+}
+
 // A block for each row; those that end no group, or one that is frozen, have
 // nothing to do.
 __global__ void __launch_bounds__(kThreads)
@@ -239,6 +259,7 @@ __global__ void __launch_bounds__(kThreads)
   WaitForInputs();
   const int row = static_cast<int>(blockIdx.x);
   if (row >= RowsOf(params.batch, params.limit)) return;
+  if (params.keeps_tail) StoreTail(params, row);
   const StateView& state = params.state;
   const int position = params.batch.positions[row];
   const int session = params.batch.sessions[row];
@@ -286,23 +307,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads) TailKernel(CompressParams params) {
   WaitForInputs();
   const int row = static_cast<int>(blockIdx.x);
-  if (row >= RowsOf(params.batch, params.limit)) return;
-  const StateView& state = params.state;
-  const int position = params.batch.positions[row];
-  const int session = params.batch.sessions[row];
-  const int last = params.batch.positions[params.batch.starts[session + 1] - 1];
-  // A later row has its place.
-  if (position + state.tail_rows <= last) return;
-  const int width = OverlapOf(state) * params.size;
-  const float* value = RowOf<const float>(params.value, row);
-  const float* gate = RowOf<const float>(params.gate, row);
-  const float* ape = RowOf<const float>(params.ape, position % state.ratio);
-  float* stored = TailAt(state, params.batch.slots[session], position) +
-                  TailOffset(state, params.pool);
-  for (int i = Thread(); i < width; i += Threads()) {
-    stored[i] = value[i];
-    stored[width + i] = gate[i] + ape[i];
-  }
+  if (row < RowsOf(params.batch, params.limit)) StoreTail(params, row);
 }
 
 int64_t PooledSize(const baleen_compress_args& args) {
@@ -501,10 +506,15 @@ baleen_status CompressRun(const Queue& queue,
   params.limit = static_cast<int32_t>(args.value->size[0]);
   params.epsilon = args.epsilon;
   params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
-  const dim3 grid = Grid(RowBound(queue, args.value->size[0]));
+  const int64_t rows = RowBound(queue, args.value->size[0]);
+  // A group reaches back so far before the step's first row: no row of the step
+  // has the place of one that is read.
+  params.keeps_tail = rows + OverlapOf(params.state) * params.state.ratio <=
+                      params.state.tail_rows;
+  const dim3 grid = Grid(rows);
   const baleen_status status =
       Launch(queue, CompressKernel, grid, kThreads, 0, params);
-  if (status != BALEEN_OK) return status;
+  if (status != BALEEN_OK || params.keeps_tail) return status;
   return Launch(queue, TailKernel, grid, kThreads, 0, params);
 }
 

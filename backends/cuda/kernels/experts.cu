@@ -4,7 +4,8 @@
 // With few rows a block of threads takes a tile of weights of an expert and all
 // rows that visit it, so that weights are read once; with many, 128 weight rows
 // and 64 rows.  What each expert gives for a row is kept apart and added up in
-// the order of experts by a kernel of its own.
+// the order of experts: with few rows by the last block of a tile, with many by a
+// kernel of its own.
 #include "cuda/kernels/moe_plan.h"
 #include "cuda/kernels/product.h"
 #include "cuda/kernels/products.h"
@@ -16,11 +17,17 @@ namespace baleen::cuda {
 namespace {
 
 constexpr int kFewThreads = kSlices * kWarpSize;
+constexpr int64_t kFewRows = 32;
 
 struct ExpertsParams {
   const void* plan;
   View in;   // u_rounded, or a.
   View out;  // a, or what experts give: f32.
+  // Of the second product: what experts elsewhere gave, the sum of all, and with
+  // few rows a counter for each tile.
+  View others;
+  View y;
+  int32_t* counters;
   const uint8_t* const* places;
   Matrix routed[3];
   Matrix shared[3];
@@ -204,15 +211,67 @@ BALEEN_DEVICE void StoreGiven(const ExpertsParams& params, const Share& share,
       RoundIf(params.reference, value);
 }
 
+// Column `n` of y: the experts' sum, ascending, then the shared expert.
+BALEEN_DEVICE void CombineColumn(const ExpertsParams& params,
+                                 const MoePlan& plan, int row, int n) {
+  float sum = 0;
+  const int places = plan.header->places;
+  for (int i = 0; i < places; ++i) {
+    const int entry = plan.row_entries[row * places + i];
+    if (entry < 0) break;
+    const MoeEntry of = plan.entries[entry];
+    if (of.resident != 0) {
+      sum += RowOf<const float>(params.out, entry)[n];
+    } else if (params.others.data != nullptr) {
+      sum += RowOf<const float>(params.others, row, of.place)[n];
+    }
+  }
+  if (params.experts > plan.header->experts) {
+    sum += RowOf<const float>(params.out, plan.header->entries + row)[n];
+  }
+  RowOf<uint16_t>(params.y, row)[n] = Bf16FromFloat(sum);
+}
+
+// A thread for each column of a row.
+__global__ void CombineKernel(ExpertsParams params) {
+  WaitForInputs();
+  const int row = static_cast<int>(blockIdx.y);
+  const int n = static_cast<int>(blockIdx.x) * Threads() + Thread();
+  const MoePlan plan = ReadPlan(params.plan);
+  if (row >= plan.header->rows || n >= params.y.size1) return;
+  CombineColumn(params, plan, row, n);
+}
+
+// By the last block of a tile, which the first of its column of blocks is always
+// one of: all rows of its columns.
+BALEEN_DEVICE void CombineTile(const ExpertsParams& params, int tile) {
+  const MoePlan plan = ReadPlan(params.plan);
+  const bool fits = params.experts >= plan.header->experts;
+  if (!IsLastBlock(params.counters + tile,
+                   params.first_tiles + (fits ? plan.header->active : 0))) {
+    return;
+  }
+  for (int j = Thread(); j < kTileRows * plan.header->rows; j += Threads()) {
+    const int n = tile * kTileRows + j % kTileRows;
+    if (n < params.y.size1) CombineColumn(params, plan, j / kTileRows, n);
+  }
+}
+
 template <int kTokens>
 __global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
     FewDownKernel(ExpertsParams params) {
   __shared__ SliceSums<kTokens> sums;
   WaitForInputs();
   Share share;
-  if (!FewShare(params, &share)) return;
-  const Matrix& matrix = share.shared ? params.shared[2] : params.routed[2];
   const int tile = static_cast<int>(blockIdx.x);
+  if (!FewShare(params, &share)) {
+    // Without a shared expert there may be nobody else to add up nothing.
+    if (static_cast<int>(blockIdx.y) < params.first_tiles) {
+      CombineTile(params, tile);
+    }
+    return;
+  }
+  const Matrix& matrix = share.shared ? params.shared[2] : params.routed[2];
   for (int first = share.first; first < share.end; first += 8 * kTokens) {
     float slice[kTokens][4] = {};
     MultiplySlice<kTokens>(
@@ -234,6 +293,7 @@ __global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
     }
     __syncthreads();
   }
+  CombineTile(params, tile);
 }
 
 __global__ void __launch_bounds__(kManyThreads, 1)
@@ -263,40 +323,6 @@ __global__ void __launch_bounds__(kManyThreads, 1)
       StoreGiven(params, share, i, column, total[n][c]);
     }
   }
-}
-
-struct CombineParams {
-  const void* plan;
-  View given;
-  View others;
-  View y;
-  int32_t experts;  // Of the weight.
-};
-
-// A thread for each column of a row: the experts' sum, ascending, then the
-// shared expert.
-__global__ void CombineKernel(CombineParams params) {
-  WaitForInputs();
-  const int row = static_cast<int>(blockIdx.y);
-  const int n = static_cast<int>(blockIdx.x) * Threads() + Thread();
-  const MoePlan plan = ReadPlan(params.plan);
-  if (row >= plan.header->rows || n >= params.y.size1) return;
-  float sum = 0;
-  const int places = plan.header->places;
-  for (int i = 0; i < places; ++i) {
-    const int entry = plan.row_entries[row * places + i];
-    if (entry < 0) break;
-    const MoeEntry of = plan.entries[entry];
-    if (of.resident != 0) {
-      sum += RowOf<const float>(params.given, entry)[n];
-    } else if (params.others.data != nullptr) {
-      sum += RowOf<const float>(params.others, row, of.place)[n];
-    }
-  }
-  if (params.experts > plan.header->experts) {
-    sum += RowOf<const float>(params.given, plan.header->entries + row)[n];
-  }
-  RowOf<uint16_t>(params.y, row)[n] = Bf16FromFloat(sum);
 }
 
 // ---- The host's side ---------------------------------------------------------------
@@ -331,7 +357,6 @@ baleen_status RunExperts(const Queue& queue, ExpertsParams params,
                          const Mixture& mixture, int64_t matrix_rows, Few1 few1,
                          Few2 few2, Few4 few4, Many many, size_t shared) {
   const int64_t rows = RowBound(queue, mixture.rows);
-  constexpr int64_t kFewRows = 32;
   const int64_t tiles = TilesOf(matrix_rows);
   if (rows <= kFewRows) {
     params.first_tiles = 1;
@@ -432,6 +457,8 @@ void MoeDownNeeds(const Device&, const baleen_moe_down_args& args,
   needs->launches = 2;
   needs->scratch_bytes =
       static_cast<uint64_t>(args.a->size[0] * args.y->size[1]) * sizeof(float);
+  needs->persistent_bytes =
+      static_cast<uint64_t>(TilesOf(args.y->size[1])) * sizeof(int32_t);
 }
 
 baleen_status MoeDownRun(const Queue& queue, const baleen_moe_down_args& args) {
@@ -445,21 +472,18 @@ baleen_status MoeDownRun(const Queue& queue, const baleen_moe_down_args& args) {
   params.out.stride0 = args.y->size[1];
   params.out.type = BALEEN_TYPE_F32;
   params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
+  params.others = ViewOf(args.others);
+  params.y = ViewOf(args.y);
+  params.counters = static_cast<int32_t*>(args.common.persistent);
   const baleen_status status =
       RunExperts(queue, params, mixture, args.y->size[1], FewDownKernel<1>,
                  FewDownKernel<2>, FewDownKernel<4>, ManyDownKernel, 0);
-  if (status != BALEEN_OK) return status;
-  CombineParams combine = {};
-  combine.plan = params.plan;
-  combine.given = params.out;
-  combine.others = ViewOf(args.others);
-  combine.y = ViewOf(args.y);
-  combine.experts = params.experts;
+  const int64_t bound = RowBound(queue, rows);
+  if (status != BALEEN_OK || bound <= kFewRows) return status;
   constexpr int kThreads = 256;
-  return Launch(
-      queue, CombineKernel,
-      Grid((args.y->size[1] + kThreads - 1) / kThreads, RowBound(queue, rows)),
-      kThreads, 0, combine);
+  return Launch(queue, CombineKernel,
+                Grid((args.y->size[1] + kThreads - 1) / kThreads, bound),
+                kThreads, 0, params);
 }
 
 }  // namespace baleen::cuda

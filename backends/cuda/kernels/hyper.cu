@@ -1,10 +1,11 @@
 // The residual streams: embedding, what happens between two half-layers, and
 // the end of the last (model.md §4, §5).
 //
-// A boundary is two kernels.  The first goes over columns: it ends the half
+// A boundary has two parts.  The first goes over columns: it ends the half
 // before, and of each run of 128 columns gives the sums that the mixes are made
 // of.  The second, a block for each row, adds the runs up, and makes the next
-// half's input.
+// half's input.  With few rows the last block of a row's first part does the
+// second; with many they are two kernels.
 #include "cuda/kernels/row_ops.h"
 #include "cuda/launch.h"
 #include "cuda/operators.h"
@@ -18,6 +19,7 @@ constexpr int kRunRows = 8;  // Rows that a block of threads does after another.
 constexpr int kMostStreams = 8;
 constexpr int kMostMixes = (2 + kMostStreams) * kMostStreams;
 constexpr int kJoinThreads = 256;
+constexpr int64_t kFewRows = 8;  // Whose boundary is one kernel.
 
 // ---- embed ---------------------------------------------------------------------
 
@@ -46,7 +48,7 @@ __global__ void EmbedKernel(EmbedParams params) {
   }
 }
 
-// ---- The first kernel -------------------------------------------------------------
+// ---- The first part -------------------------------------------------------------
 
 struct StreamParams {
   BatchView batch;
@@ -100,16 +102,14 @@ BALEEN_DEVICE void EndHalf(const StreamParams& params, int row, int i,
   }
 }
 
-__global__ void __launch_bounds__(kRun) StreamKernel(StreamParams params) {
-  __shared__ float warps[kRun / kWarpSize][kMostMixes + 1];
-  WaitForInputs();
+// Column sums of a row's run by the first kRun threads, `i` the thread's column;
+// all of the block must call it.
+BALEEN_DEVICE void SumRun(const StreamParams& params, int row, int i,
+                          float (*warps)[kMostMixes + 1]) {
   const int size = params.streams.size2;
   const int streams = params.streams.size1;
   const int mixes = params.fn.size0;
-  const int rows = RowsOf(params.batch, params.streams.size0);
-  const int i = static_cast<int>(blockIdx.x) * kRun + Thread();
-  const int first = static_cast<int>(blockIdx.y) * kRunRows;
-  for (int row = first; row < first + kRunRows && row < rows; ++row) {
+  if (Thread() < kRun) {
     float x[kMostStreams] = {};
     if (i < size) EndHalf(params, row, i, x);
     for (int o = 0; o <= mixes; ++o) {
@@ -122,18 +122,29 @@ __global__ void __launch_bounds__(kRun) StreamKernel(StreamParams params) {
       sum = WarpSum(sum);
       if (Lane() == 0) warps[WarpIndex()][o] = sum;
     }
-    __syncthreads();
-    for (int o = Thread(); o <= mixes; o += kRun) {
-      float sum = 0;
-      for (int w = 0; w < kRun / kWarpSize; ++w) sum += warps[w][o];
-      params.sums[(int64_t{row} * gridDim.x + blockIdx.x) * (mixes + 1) + o] =
-          sum;
-    }
+  }
+  __syncthreads();
+  for (int o = Thread(); o <= mixes; o += Threads()) {
+    float sum = 0;
+    for (int w = 0; w < kRun / kWarpSize; ++w) sum += warps[w][o];
+    params.sums[(int64_t{row} * gridDim.x + blockIdx.x) * (mixes + 1) + o] =
+        sum;
+  }
+}
+
+__global__ void __launch_bounds__(kRun) StreamKernel(StreamParams params) {
+  __shared__ float warps[kRun / kWarpSize][kMostMixes + 1];
+  WaitForInputs();
+  const int rows = RowsOf(params.batch, params.streams.size0);
+  const int i = static_cast<int>(blockIdx.x) * kRun + Thread();
+  const int first = static_cast<int>(blockIdx.y) * kRunRows;
+  for (int row = first; row < first + kRunRows && row < rows; ++row) {
+    SumRun(params, row, i, warps);
     __syncthreads();
   }
 }
 
-// ---- The second kernel --------------------------------------------------------------
+// ---- The second part --------------------------------------------------------------
 
 struct JoinParams {
   BatchView batch;
@@ -261,22 +272,14 @@ BALEEN_DEVICE void JoinStreams(const JoinParams& params, int row,
   __syncthreads();
 }
 
-__global__ void __launch_bounds__(kJoinThreads) JoinKernel(JoinParams params) {
+// Row `row` of the streams, which is row `index` of what is made.
+BALEEN_DEVICE void JoinRow(const JoinParams& params, int row, int index) {
   __shared__ float mixes[kMostMixes + 1];
   __shared__ float pre[kMostStreams];
   __shared__ float post[kMostStreams];
   __shared__ float mix[kMostStreams * kMostStreams];
   __shared__ float memory;
   float* const joined = static_cast<float*>(SharedMemory());
-  WaitForInputs();
-  const int index = static_cast<int>(blockIdx.x);
-  const int limit = params.head ? params.u.size0 : params.streams.size0;
-  if (index >= CountOf(params.batch,
-                       params.head ? BALEEN_COUNT_OUTPUTS : BALEEN_COUNT_ROWS,
-                       limit)) {
-    return;
-  }
-  const int row = params.head ? params.batch.outputs[index] : index;
   const int streams = params.streams.size1;
   const int size = params.streams.size2;
   for (int o = Thread(); o <= params.mixes; o += Threads()) {
@@ -325,6 +328,38 @@ __global__ void __launch_bounds__(kJoinThreads) JoinKernel(JoinParams params) {
   __syncthreads();
   if (params.u_rounded.data != nullptr) {
     BlockStoreRounded(params.u_rounded, index, joined, size);
+  }
+}
+
+__global__ void __launch_bounds__(kJoinThreads) JoinKernel(JoinParams params) {
+  WaitForInputs();
+  const int index = static_cast<int>(blockIdx.x);
+  const int limit = params.head ? params.u.size0 : params.streams.size0;
+  if (index >= CountOf(params.batch,
+                       params.head ? BALEEN_COUNT_OUTPUTS : BALEEN_COUNT_ROWS,
+                       limit)) {
+    return;
+  }
+  JoinRow(params, params.head ? params.batch.outputs[index] : index, index);
+}
+
+// Both parts, for few rows.
+struct BoundaryParams {
+  StreamParams streams;
+  JoinParams join;
+  int32_t* counters;  // One for each row.
+};
+
+__global__ void __launch_bounds__(kJoinThreads)
+    BoundaryKernel(BoundaryParams params) {
+  __shared__ float warps[kRun / kWarpSize][kMostMixes + 1];
+  WaitForInputs();
+  const int row = static_cast<int>(blockIdx.y);
+  if (row >= RowsOf(params.streams.batch, params.streams.streams.size0)) return;
+  SumRun(params.streams, row, static_cast<int>(blockIdx.x) * kRun + Thread(),
+         warps);
+  if (IsLastBlock(params.counters + row, static_cast<int>(gridDim.x))) {
+    JoinRow(params.join, row, row);
   }
 }
 
@@ -377,7 +412,7 @@ const char* HyperRefusal(const Args& args, int64_t mixes) {
 }
 
 template <typename Args>
-baleen_status RunStreams(const Queue& queue, const Args& args) {
+StreamParams StreamsOf(const Args& args) {
   StreamParams params = {};
   params.batch = BatchOf(args.common.batch);
   params.y = ViewOf(args.y);
@@ -387,11 +422,16 @@ baleen_status RunStreams(const Queue& queue, const Args& args) {
   params.streams = ViewOf(args.streams);
   params.mean = ViewOf(args.stream_mean);
   params.sums = static_cast<float*>(args.common.scratch);
+  return params;
+}
+
+template <typename Args>
+baleen_status RunStreams(const Queue& queue, const Args& args) {
   const int64_t rows = RowBound(queue, args.streams->size[0]);
   return Launch(
       queue, StreamKernel,
       Grid(RunsOf(args.streams->size[2]), (rows + kRunRows - 1) / kRunRows),
-      kRun, 0, params);
+      kRun, 0, StreamsOf(args));
 }
 
 template <typename Args>
@@ -474,20 +514,29 @@ const char* MhcBoundaryRefusal(const baleen_mhc_boundary_args& args) {
 
 void MhcBoundaryNeeds(const Device&, const baleen_mhc_boundary_args& args,
                       baleen_op_needs* needs) {
-  needs->launches = 2;
   needs->scratch_bytes =
       SumBytes(args.streams->size[0], args.streams->size[2], args.fn->size[0]);
+  needs->persistent_bytes = kFewRows * sizeof(int32_t);
 }
 
 baleen_status MhcBoundaryRun(const Queue& queue,
                              const baleen_mhc_boundary_args& args) {
-  const baleen_status status = RunStreams(queue, args);
-  if (status != BALEEN_OK) return status;
   JoinParams params = JoinOf(args);
   params.u_rounded = ViewOf(args.u_rounded);
   params.post = ViewOf(args.post);
   params.mix = ViewOf(args.mix);
   params.iterations = static_cast<int32_t>(args.iterations);
+  const int64_t rows = RowBound(queue, args.streams->size[0]);
+  if (rows <= kFewRows) {
+    const BoundaryParams both = {StreamsOf(args), params,
+                                 static_cast<int32_t*>(args.common.persistent)};
+    return Launch(queue, BoundaryKernel,
+                  Grid(RunsOf(args.streams->size[2]), rows), kJoinThreads,
+                  static_cast<size_t>(args.streams->size[2]) * sizeof(float),
+                  both);
+  }
+  const baleen_status status = RunStreams(queue, args);
+  if (status != BALEEN_OK) return status;
   return RunJoin(queue, params, args.streams->size[0]);
 }
 

@@ -4,9 +4,9 @@
 // shared expert's rows follow the entries.
 #pragma once
 
-#include <cstdint>
+#include <cuda_runtime.h>
 
-#include "cuda/kernel.h"
+#include <cstdint>
 
 namespace baleen::cuda {
 
@@ -69,7 +69,7 @@ static __host__ __device__ inline MoePlan MoePlanOf(void* data, int64_t rows,
 }
 
 // A plan that has been made.
-BALEEN_DEVICE MoePlan ReadPlan(const void* data) {
+static __host__ __device__ inline MoePlan ReadPlan(const void* data) {
   const MoePlanHeader header = *static_cast<const MoePlanHeader*>(data);
   return MoePlanOf(const_cast<void*>(data), header.room, header.places,
                    header.experts);

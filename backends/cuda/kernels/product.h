@@ -29,6 +29,34 @@ struct ProductParams {
   ProductPart part[kMostProductParts];
 };
 
+inline ProductParams ProductOf(const baleen_op_common& common, int32_t count,
+                               int64_t limit) {
+  ProductParams params = {};
+  params.batch = BatchOf(common.batch);
+  params.count = count;
+  params.limit = static_cast<int32_t>(limit);
+  params.repeat = params.divide = params.groups = 1;
+  return params;
+}
+
+inline void AddPart(ProductParams* params, const Matrix& matrix, const View& in,
+                    const View& out) {
+  params->part[params->parts++] = {matrix, in, out};
+}
+
+// A contiguous tensor [rows, columns] in scratch.
+inline View ScratchView(void* data, baleen_type type, int64_t rows,
+                        int64_t columns) {
+  View view = {};
+  view.data = static_cast<uint8_t*>(data);
+  view.stride0 = columns;
+  view.size0 = static_cast<int32_t>(rows);
+  view.size1 = static_cast<int32_t>(columns);
+  view.size2 = 1;
+  view.type = type;
+  return view;
+}
+
 baleen_status RunProduct(const Queue& queue, const ProductParams& params);
 
 // bf16 rows to a tensor of e4m3 with a power of two for each 128.

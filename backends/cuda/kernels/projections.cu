@@ -1,4 +1,4 @@
-// The operators that are products: in_proj, q_up, wo_a, wo_b, head and linear.
+// The operators that are products: in_proj, wo_a, wo_b, head and linear.
 #include "cuda/kernels/product.h"
 #include "cuda/kernels/row_ops.h"
 #include "cuda/launch.h"
@@ -8,89 +8,6 @@ namespace baleen::cuda {
 namespace {
 
 constexpr int kRowThreads = 256;
-
-ProductParams ProductOf(const baleen_op_common& common, int32_t count,
-                        int64_t limit) {
-  ProductParams params = {};
-  params.batch = BatchOf(common.batch);
-  params.count = count;
-  params.limit = static_cast<int32_t>(limit);
-  params.repeat = params.divide = params.groups = 1;
-  return params;
-}
-
-void AddPart(ProductParams* params, const Matrix& matrix, const View& in,
-             const View& out) {
-  params->part[params->parts++] = {matrix, in, out};
-}
-
-// A contiguous tensor [rows, columns] in scratch.
-View ScratchView(void* data, baleen_type type, int64_t rows, int64_t columns) {
-  View view = {};
-  view.data = static_cast<uint8_t*>(data);
-  view.stride0 = columns;
-  view.size0 = static_cast<int32_t>(rows);
-  view.size1 = static_cast<int32_t>(columns);
-  view.size2 = 1;
-  view.type = type;
-  return view;
-}
-
-// ---- Heads ---------------------------------------------------------------------
-
-struct HeadsParams {
-  BatchView batch;
-  View products;  // f32 [T, H * K]
-  View rope;
-  View q;
-  float epsilon;
-  int32_t rope_size;
-  bool reference;
-};
-
-// A warp for each head: its norm, in reference mode in bf16 step by step, and
-// rotation (model.md §6).
-__global__ void __launch_bounds__(kRowThreads) HeadsKernel(HeadsParams params) {
-  __shared__ float heads[kRowThreads / kWarpSize][kMaxHeadSize];
-  WaitForInputs();
-  const int row = static_cast<int>(blockIdx.x);
-  const int head =
-      static_cast<int>(blockIdx.y) * (kRowThreads / kWarpSize) + WarpIndex();
-  if (row >= RowsOf(params.batch, params.q.size0) || head >= params.q.size1) {
-    return;
-  }
-  const int size = params.q.size2;
-  const bool round = params.reference;
-  float* const x = heads[WarpIndex()];
-  const float* from =
-      RowOf<const float>(params.products, row) + int64_t{head} * size;
-  for (int i = Lane(); i < size; i += kWarpSize) x[i] = RoundIf(round, from[i]);
-  __syncwarp();
-  float inverse;
-  if (round) {
-    double sum = 0;
-    for (int i = Lane(); i < size; i += kWarpSize) {
-      sum += static_cast<double>(RoundToBf16(x[i] * x[i]));
-    }
-    const float mean = RoundToBf16(
-        static_cast<float>(WarpSum(sum) / static_cast<double>(size)));
-    inverse = RoundToBf16(1.0f / sqrtf(RoundToBf16(mean + params.epsilon)));
-  } else {
-    inverse = WarpInverseRms(x, size, params.epsilon);
-  }
-  for (int i = Lane(); i < size; i += kWarpSize) {
-    x[i] = RoundIf(round, x[i] * inverse);
-  }
-  __syncwarp();
-  const RopeRow rope = RopeAt(params.rope, params.batch.positions[row]);
-  float* const turned = x + size - params.rope_size;
-  for (int i = Lane(); i < params.rope_size / 2; i += kWarpSize) {
-    RotatePair(rope, i, turned);
-  }
-  __syncwarp();
-  uint16_t* out = RowOf<uint16_t>(params.q, row, head);
-  for (int i = Lane(); i < size; i += kWarpSize) out[i] = Bf16FromFloat(x[i]);
-}
 
 // ---- What follows logits ----------------------------------------------------------
 
@@ -313,75 +230,6 @@ baleen_status InProjRun(const Queue& queue, const baleen_in_proj_args& args) {
   }
   if (params.parts == 0) return BALEEN_OK;
   return RunProduct(queue, params);
-}
-
-// ---- q_up -----------------------------------------------------------------------------
-
-const char* QUpRefusal(const baleen_q_up_args& args) {
-  if (!IsRounded(args.query_rounded) || !IsRows(args.query_rounded, 2)) {
-    return "query_rounded is not of this device's format";
-  }
-  if (!IsType(args.q, BALEEN_TYPE_BF16) || !IsRows(args.q, 3) ||
-      args.q->size[2] > kMaxHeadSize || args.rope_size > args.q->size[2]) {
-    return "q is not bf16 [T, H, K] with K up to 1024";
-  }
-  if (args.iq != nullptr &&
-      (!IsType(args.iq, BALEEN_TYPE_BF16) || !IsRows(args.iq, 3) ||
-       args.iq->stride[1] != args.iq->size[2])) {
-    return "iq is not bf16 [T, I, J] with heads that follow each other";
-  }
-  if (!IsRope(args.rope, args.rope_size)) return "rope is not f32";
-  if (args.common.batch == nullptr ||
-      !IsType(args.common.batch->positions, BALEEN_TYPE_I32)) {
-    return "there are no positions";
-  }
-  const char* reason = KindRefusal(args.weight, BALEEN_WEIGHT_LINEAR);
-  for (uint32_t i = 0; i < (args.iq == nullptr ? 1u : 2u); ++i) {
-    if (reason != nullptr) return reason;
-    reason = ProductRefusal(args.weight, i, *args.query_rounded, nullptr);
-    if (reason != nullptr || args.weight == nullptr) return reason;
-    const baleen_tensor& out = i == 0 ? *args.q : *args.iq;
-    if (FromHandle(args.weight)->matrices()[i].rows !=
-        out.size[1] * out.size[2]) {
-      return "the weight has other rows";
-    }
-  }
-  return reason;
-}
-
-void QUpNeeds(const Device&, const baleen_q_up_args& args,
-              baleen_op_needs* needs) {
-  needs->launches = 2;
-  needs->scratch_bytes =
-      static_cast<uint64_t>(args.q->size[0] * args.q->size[1] *
-                            args.q->size[2]) *
-      sizeof(float);
-}
-
-baleen_status QUpRun(const Queue& queue, const baleen_q_up_args& args) {
-  const Matrix* matrices = FromHandle(args.weight)->matrices();
-  const int64_t rows = args.q->size[0];
-  ProductParams params = ProductOf(args.common, BALEEN_COUNT_ROWS, rows);
-  const View in = ViewOf(args.query_rounded);
-  const View products = ScratchView(args.common.scratch, BALEEN_TYPE_F32, rows,
-                                    args.q->size[1] * args.q->size[2]);
-  AddPart(&params, matrices[0], in, products);
-  if (args.iq != nullptr) AddPart(&params, matrices[1], in, ViewOf(args.iq));
-  const baleen_status status = RunProduct(queue, params);
-  if (status != BALEEN_OK) return status;
-  HeadsParams heads = {};
-  heads.batch = params.batch;
-  heads.products = products;
-  heads.rope = ViewOf(args.rope);
-  heads.q = ViewOf(args.q);
-  heads.epsilon = args.epsilon;
-  heads.rope_size = static_cast<int32_t>(args.rope_size);
-  heads.reference = args.common.mode == BALEEN_MODE_REFERENCE;
-  constexpr int64_t kHeads = kRowThreads / kWarpSize;
-  return Launch(
-      queue, HeadsKernel,
-      Grid(RowBound(queue, rows), (args.q->size[1] + kHeads - 1) / kHeads),
-      kRowThreads, 0, heads);
 }
 
 // ---- wo_a, wo_b -------------------------------------------------------------------------

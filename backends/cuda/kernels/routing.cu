@@ -24,7 +24,8 @@ struct RouterParams {
   View experts;
   View weights;
   const float* bias;
-  float* scores;  // [T, E]
+  float* scores;      // [T, E]
+  int32_t* counters;  // One for each kGateRows rows.
   float route_scale;
 };
 
@@ -35,15 +36,22 @@ BALEEN_DEVICE float GateScore(float product) {
   return sqrtf(softplus);
 }
 
-// A warp for each expert and four rows.
-__global__ void __launch_bounds__(kGateThreads)
-    GateKernel(RouterParams params) {
-  WaitForInputs();
-  const int expert =
-      static_cast<int>(blockIdx.x) * (kGateThreads / kWarpSize) + WarpIndex();
-  const int rows = RowsOf(params.batch, params.u.size0);
-  const int first = static_cast<int>(blockIdx.y) * kGateRows;
-  if (expert >= params.gate.size0 || first >= rows) return;
+// What a file says is not trusted to be an expert, nor a token to be in it.
+BALEEN_DEVICE int TableExpert(const RouterParams& params, int row, int i) {
+  int line = params.batch.tokens[row];
+  line = line < 0                    ? 0
+         : line < params.table.size0 ? line
+                                     : params.table.size0 - 1;
+  const int64_t named = params.table.type == BALEEN_TYPE_I64
+                            ? RowOf<const int64_t>(params.table, line)[i]
+                            : RowOf<const int32_t>(params.table, line)[i];
+  const int last = params.gate.size0 - 1;
+  return named < 0 ? 0 : named < last ? static_cast<int>(named) : last;
+}
+
+// Scores of an expert for four rows from `first` on, by a warp.
+BALEEN_DEVICE void ScoreExpert(const RouterParams& params, int expert,
+                               int first, int rows) {
   const uint16_t* gate = RowOf<const uint16_t>(params.gate, expert);
   float sums[kGateRows] = {0, 0, 0, 0};
   for (int i = Lane(); i < params.u.size1; i += kWarpSize) {
@@ -64,27 +72,11 @@ __global__ void __launch_bounds__(kGateThreads)
   }
 }
 
-// What a file says is not trusted to be an expert, nor a token to be in it.
-BALEEN_DEVICE int TableExpert(const RouterParams& params, int row, int i) {
-  int line = params.batch.tokens[row];
-  line = line < 0                    ? 0
-         : line < params.table.size0 ? line
-                                     : params.table.size0 - 1;
-  const int64_t named = params.table.type == BALEEN_TYPE_I64
-                            ? RowOf<const int64_t>(params.table, line)[i]
-                            : RowOf<const int32_t>(params.table, line)[i];
-  const int last = params.gate.size0 - 1;
-  return named < 0 ? 0 : named < last ? static_cast<int>(named) : last;
-}
-
-// A warp for each row: the highest of score plus bias, one after another, the
-// lower expert on ties, NaN last; or those of the table.
-__global__ void __launch_bounds__(kWarpSize) RouteKernel(RouterParams params) {
-  __shared__ float biased[kMostExperts];
-  __shared__ int chosen[kMostPlaces];
-  WaitForInputs();
-  const int row = static_cast<int>(blockIdx.x);
-  if (row >= RowsOf(params.batch, params.u.size0)) return;
+// Experts of a row, by a warp: the highest of score plus bias, one after another,
+// the lower expert on ties, NaN last; or those of the table.  `biased` and
+// `chosen` are the warp's own.
+BALEEN_DEVICE void RouteRow(const RouterParams& params, int row, float* biased,
+                            int* chosen) {
   const int experts = params.gate.size0;
   const int places = params.experts.size1;
   const float* scores = params.scores + int64_t{row} * experts;
@@ -129,6 +121,27 @@ __global__ void __launch_bounds__(kWarpSize) RouteKernel(RouterParams params) {
   RowOf<int32_t>(params.experts, row)[Lane()] = chosen[Lane()];
   RowOf<float>(params.weights, row)[Lane()] =
       scores[chosen[Lane()]] / sum * params.route_scale;
+}
+
+// A warp for each expert and four rows; the last block of these rows routes
+// them, a warp for each.
+__global__ void __launch_bounds__(kGateThreads)
+    RouterKernel(RouterParams params) {
+  __shared__ float biased[kGateRows][kMostExperts];
+  __shared__ int chosen[kGateRows][kMostPlaces];
+  WaitForInputs();
+  const int expert =
+      static_cast<int>(blockIdx.x) * (kGateThreads / kWarpSize) + WarpIndex();
+  const int rows = RowsOf(params.batch, params.u.size0);
+  const int first = static_cast<int>(blockIdx.y) * kGateRows;
+  if (first >= rows) return;
+  if (expert < params.gate.size0) ScoreExpert(params, expert, first, rows);
+  if (!IsLastBlock(params.counters + blockIdx.y, static_cast<int>(gridDim.x))) {
+    return;
+  }
+  const int own = WarpIndex();
+  if (own >= kGateRows || first + own >= rows) return;
+  RouteRow(params, first + own, biased[own], chosen[own]);
 }
 
 // ---- moe_plan --------------------------------------------------------------------
@@ -312,10 +325,12 @@ const char* RouterRefusal(const baleen_router_args& args) {
 
 void RouterNeeds(const Device&, const baleen_router_args& args,
                  baleen_op_needs* needs) {
-  needs->launches = 2;
   needs->scratch_bytes =
       static_cast<uint64_t>(args.u->size[0] * args.gate->size[0]) *
       sizeof(float);
+  needs->persistent_bytes =
+      static_cast<uint64_t>((args.u->size[0] + kGateRows - 1) / kGateRows) *
+      sizeof(int32_t);
 }
 
 baleen_status RouterRun(const Queue& queue, const baleen_router_args& args) {
@@ -330,16 +345,14 @@ baleen_status RouterRun(const Queue& queue, const baleen_router_args& args) {
                     ? nullptr
                     : static_cast<const float*>(args.bias->data);
   params.scores = static_cast<float*>(args.common.scratch);
+  params.counters = static_cast<int32_t*>(args.common.persistent);
   params.route_scale = args.route_scale;
   const int64_t rows = RowBound(queue, args.u->size[0]);
   constexpr int64_t kWarps = kGateThreads / kWarpSize;
-  const baleen_status status =
-      Launch(queue, GateKernel,
-             Grid((args.gate->size[0] + kWarps - 1) / kWarps,
-                  (rows + kGateRows - 1) / kGateRows),
-             kGateThreads, 0, params);
-  if (status != BALEEN_OK) return status;
-  return Launch(queue, RouteKernel, Grid(rows), kWarpSize, 0, params);
+  return Launch(queue, RouterKernel,
+                Grid((args.gate->size[0] + kWarps - 1) / kWarps,
+                     (rows + kGateRows - 1) / kGateRows),
+                kGateThreads, 0, params);
 }
 
 const char* MoePlanRefusal(const baleen_moe_plan_args& args) {

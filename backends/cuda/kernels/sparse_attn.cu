@@ -3,8 +3,8 @@
 // Keys come in blocks of 64.  A block of threads takes 16 heads of a row: it
 // decodes 64 keys to bf16, multiplies, and folds what they give into what the
 // blocks before gave, one after another.  With few rows the blocks of keys are
-// spread over the device, and a second kernel folds them in the same order; so
-// both give the same bits.
+// spread over the device, and folded in the same order by the last of them, or
+// where there may be many by a second kernel; so all give the same bits.
 //
 // The weights of keys are not bf16: as the sum of two, they are off by 2^-18, a
 // fifth of what fast mode allows.  Reference mode wants them rounded, against
@@ -29,6 +29,8 @@ constexpr int kWeightStride = kKeys + 8;
 // Rows whose blocks of keys are spread, and the memory that they may take.
 constexpr int64_t kSpreadRows = 8;
 constexpr int64_t kSpreadBytes = int64_t{256} << 20;
+// Blocks of keys that one block of threads folds: a megabyte for its 16 heads.
+constexpr int kMostFolded = 16;
 
 struct AttentionParams {
   BatchView batch;
@@ -40,8 +42,9 @@ struct AttentionParams {
   const float* sink;
   const int32_t* count;
   StateView state;
-  float* partial;  // [rows, blocks, heads, size + 2]; NULL: not spread.
-  int32_t blocks;  // That there is room for.
+  float* partial;     // [rows, blocks, heads, size + 2]; NULL: not spread.
+  int32_t* counters;  // [rows, groups of heads]; NULL: a second kernel folds.
+  int32_t blocks;     // That there is room for.
   int32_t window;
   float scale;
   bool reference;
@@ -344,6 +347,32 @@ BALEEN_DEVICE BlockStats AttendBlock(const AttentionParams& params,
   return stats;
 }
 
+BALEEN_DEVICE int BlocksOfRow(const AttentionParams& params, int row) {
+  return (KeyCount(KeysOf(params, row)) + kKeys - 1) / kKeys;
+}
+
+// Folds the blocks of a head, a thread for each two columns.
+BALEEN_DEVICE void FoldHead(const AttentionParams& params, int row, int head,
+                            int blocks) {
+  const int size = params.q.size2;
+  const int column = 2 * Thread();
+  if (column >= size) return;
+  float highest = -INFINITY;
+  float denominator = 0;
+  float a = 0;
+  float b = 0;
+  for (int block = 0; block < blocks; ++block) {
+    const float* from = PartialAt(params, row, block, head);
+    const Fold fold = FoldOf(highest, from[size]);
+    denominator = denominator * fold.before + from[size + 1] * fold.here;
+    a = a * fold.before + from[column] * fold.here;
+    b = b * fold.before + from[column + 1] * fold.here;
+    highest = fold.highest;
+  }
+  denominator += expf(params.sink[head] - highest);
+  StorePair(params, row, head, column, denominator, a, b);
+}
+
 // With few rows: a block of keys for each block of threads.
 __global__ void __launch_bounds__(kThreads)
     SpreadKernel(AttentionParams params) {
@@ -366,44 +395,34 @@ __global__ void __launch_bounds__(kThreads)
     to[0] = stats.highest;
     to[1] = stats.denominator;
   }
-  if (WarpIndex() * kWarpColumns >= size) return;
+  const bool works = WarpIndex() * kWarpColumns < size;
 #pragma unroll
   for (int n = 0; n < kTiles; ++n) {
 #pragma unroll
     for (int c = 0; c < 4; ++c) {
       const int to_head = first_head + Lane() / 4 + c / 2 * 8;
-      if (to_head >= params.q.size1) continue;
+      if (!works || to_head >= params.q.size1) continue;
       PartialAt(params, row, block, to_head)[WarpIndex() * kWarpColumns +
                                              n * 8 + Lane() % 4 * 2 + c % 2] =
           sums[n][c];
     }
   }
+  if (params.counters == nullptr) return;
+  const int blocks = BlocksOfRow(params, row);
+  if (!IsLastBlock(params.counters + row * gridDim.y + blockIdx.y, blocks)) {
+    return;
+  }
+  for (int i = first_head; i < first_head + kHeads && i < params.q.size1; ++i) {
+    FoldHead(params, row, i, blocks);
+  }
 }
 
-// Folds the blocks of a head, a thread for each two columns.
+// A block of threads for each head.
 __global__ void __launch_bounds__(kThreads) FoldKernel(AttentionParams params) {
   WaitForInputs();
   const int row = static_cast<int>(blockIdx.x);
-  const int head = static_cast<int>(blockIdx.y);
   if (row >= RowsOf(params.batch, params.q.size0)) return;
-  const int size = params.q.size2;
-  const int blocks = (KeyCount(KeysOf(params, row)) + kKeys - 1) / kKeys;
-  const int column = 2 * Thread();
-  if (column >= size) return;
-  float highest = -INFINITY;
-  float denominator = 0;
-  float a = 0;
-  float b = 0;
-  for (int block = 0; block < blocks; ++block) {
-    const float* from = PartialAt(params, row, block, head);
-    const Fold fold = FoldOf(highest, from[size]);
-    denominator = denominator * fold.before + from[size + 1] * fold.here;
-    a = a * fold.before + from[column] * fold.here;
-    b = b * fold.before + from[column + 1] * fold.here;
-    highest = fold.highest;
-  }
-  denominator += expf(params.sink[head] - highest);
-  StorePair(params, row, head, column, denominator, a, b);
+  FoldHead(params, row, static_cast<int>(blockIdx.y), BlocksOfRow(params, row));
 }
 
 // With many rows, and in reference mode: all keys of a row.
@@ -499,6 +518,10 @@ int64_t BytesOfRow(const baleen_sparse_attn_args& args) {
          int64_t{sizeof(float)};
 }
 
+int64_t HeadGroups(const baleen_sparse_attn_args& args) {
+  return (args.q->size[1] + kHeads - 1) / kHeads;
+}
+
 // For how many rows there is memory to spread their keys.
 int64_t SpreadRows(const baleen_sparse_attn_args& args) {
   if (args.common.mode == BALEEN_MODE_REFERENCE) return 0;
@@ -559,6 +582,9 @@ void SparseAttnNeeds(const Device&, const baleen_sparse_attn_args& args,
   needs->launches = 2;
   needs->scratch_bytes =
       static_cast<uint64_t>(SpreadRows(args) * BytesOfRow(args));
+  needs->persistent_bytes =
+      static_cast<uint64_t>(SpreadRows(args) * HeadGroups(args)) *
+      sizeof(int32_t);
 }
 
 baleen_status SparseAttnRun(const Queue& queue,
@@ -580,16 +606,18 @@ baleen_status SparseAttnRun(const Queue& queue,
   params.scale = args.scale;
   params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
   const int64_t rows = RowBound(queue, args.q->size[0]);
-  const int64_t groups = (args.q->size[1] + kHeads - 1) / kHeads;
+  const int64_t groups = HeadGroups(args);
   const size_t shared = sizeof(Shared);
   if (rows <= SpreadRows(args)) {
     params.partial = static_cast<float*>(args.common.scratch);
+    const bool folds = params.blocks <= kMostFolded;
+    if (folds) params.counters = static_cast<int32_t*>(args.common.persistent);
     baleen_status status = AllowShared(*queue.device, SpreadKernel, shared);
     if (status == BALEEN_OK) {
       status = Launch(queue, SpreadKernel, Grid(rows, groups, params.blocks),
                       kThreads, shared, params);
     }
-    if (status != BALEEN_OK) return status;
+    if (status != BALEEN_OK || folds) return status;
     return Launch(queue, FoldKernel, Grid(rows, args.q->size[1]), kThreads, 0,
                   params);
   }

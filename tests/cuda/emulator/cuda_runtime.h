@@ -23,6 +23,7 @@
 
 inline void __syncthreads() { baleen::emulator::BlockBarrier(); }
 inline void __syncwarp() { baleen::emulator::WarpBarrier(); }
+inline void __threadfence() {}
 
 template <typename T>
 T __shfl_xor_sync(unsigned int, T value, int mask) {

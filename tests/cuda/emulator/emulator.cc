@@ -221,7 +221,7 @@ void WarpBarrier() {
   while (warp.generation == generation) Yield(machine);
 }
 
-const void* Exchange(const void* value, size_t size) {
+const void* Exchange(const void* value, size_t size, void (*join)(void*)) {
   if (size > kExchangeBytes) Fault("too large a value for a warp's exchange");
   Machine& machine = TheMachine();
   const unsigned int index = machine.current->index;
@@ -230,6 +230,7 @@ const void* Exchange(const void* value, size_t size) {
   const unsigned int round = warp.round[index % kWarp]++ & 1;
   uint8_t* slots = &warp.exchange[round][0][0];
   std::memcpy(slots + index % kWarp * size, value, size);
+  if (join != nullptr && warp.arrived + 1 == warp.alive) join(slots);
   WarpBarrier();
   return slots;
 }

@@ -41,8 +41,15 @@ void BlockBarrier();
 void WarpBarrier();
 
 // Every lane gives `size` bytes and gets back where those of all 32 lie, one
-// after another, until it meets the next collective.
-const void* Exchange(const void* value, size_t size);
+// after another, until it meets the next collective.  `join` works on them
+// first, once.
+const void* Exchange(const void* value, size_t size,
+                     void (*join)(void* all) = nullptr);
+
+// The matrix instructions of kernel.h.
+void MultiplyBf16(const uint32_t a[4], uint32_t b0, uint32_t b1, float sum[4]);
+void MultiplyBytes(const uint32_t a[4], uint32_t b0, uint32_t b1,
+                   int32_t sum[4]);
 
 // Ends the process with a message.
 [[noreturn]] void Fault(const char* message);
