@@ -462,6 +462,7 @@ class baleen_session_counters(Structure):
         ("operations_fp8", c_uint64),
         ("operations_bf16", c_uint64),
         ("operations_f32", c_uint64),
+        ("pass_weight_bytes", c_uint64),
     ]
 
 # The result and the arguments of each.

@@ -233,6 +233,7 @@ class Counters:
     operations_fp8: int
     operations_bf16: int
     operations_f32: int
+    pass_weight_bytes: int  # A share, by rows, of what steps read.
 
 
 Record = TypeVar("Record")

@@ -9,6 +9,7 @@
 
 #include "models/deepseek_v4/cache.h"
 #include "models/deepseek_v4/config.h"
+#include "models/deepseek_v4/counts.h"
 #include "models/deepseek_v4/pass.h"
 #include "models/deepseek_v4/prepared.h"
 #include "models/deepseek_v4/rope.h"
@@ -63,6 +64,10 @@ class V4Model final : public Model, public DraftModel {
   // its target layers, bf16 [rows, targets * D].
   Status RunContexts(baleen_mode mode, const StepPart& part,
                      const uint16_t* means);
+  // What rows of one session would cost, for tests that cannot take the memory;
+  // as for a model of shapes only.
+  baleen_session_counters CostsOf(int64_t position, int64_t rows,
+                                  int64_t outputs);
   const Machine& machine() const { return *machine_; }
   // NULL where all experts are where they are computed.
   ExpertStore* experts() const { return experts_.get(); }
@@ -79,7 +84,6 @@ class V4Model final : public Model, public DraftModel {
   Status Prepare(bool repack);
   Status PrepareOnce(bool repack, bool* refused);
   void FindKinds(const Vector<baleen_state_shape>& shapes);
-  Status MeasurePasses(const PassBuild& build) const;
   // Decides what lies on the device, and makes experts_ if not all does.
   Status PlaceWeights(PreparedOptions* options, bool* refused);
   // Of the device, at work, with one session.
@@ -87,6 +91,8 @@ class V4Model final : public Model, public DraftModel {
   Status OpenExperts();
   uint64_t SessionBytes(Side side, int64_t positions) const;
   Vector<baleen_state_shape> StateShapes() const;
+  Status MeasurePasses(baleen_mode mode, PassBuild build);
+  void OpenCounts();
   // Which operators the CPU runs for the device.
   void LogPlaces(const Log& log) const;
   void FillInfo(std::string_view name);
@@ -99,7 +105,10 @@ class V4Model final : public Model, public DraftModel {
   // step.cc
   Status CheckParts(std::span<const StepPart> parts, int64_t* rows,
                     int64_t* positions) const;
-  Status CountOnly(std::span<const StepPart> parts);
+  Status CountOnly(std::span<const StepPart> parts, const float* logits);
+  // What the parts cost, which `pass`, or NULL for shapes only, has computed.
+  Status CountParts(const Pass* pass, std::span<const StepPart> parts,
+                    PassCosts* costs);
   Status StepLocked(baleen_mode mode, std::span<const StepPart> parts,
                     const PassShape& needed, const std::atomic<bool>* cancel,
                     float* logits);
@@ -131,6 +140,8 @@ class V4Model final : public Model, public DraftModel {
   bool fetch_experts_;
   Owned<PreparedWeights> prepared_;
   Owned<ExpertStore> experts_;  // NULL: all are where they are computed.
+  PassCosts costs_;  // Guarded by the store's mutex, as what follows it below.
+  PassCosts draft_costs_;
   ByteMeter own_meter_;
   ByteMeter* meter_;
   Owned<StateStore> store_;
@@ -143,6 +154,7 @@ class V4Model final : public Model, public DraftModel {
   std::array<Owned<Pass>, 2> passes_;  // By mode.
   std::array<Owned<Pass>, 2> heads_;
   Owned<Pass> draft_pass_;
+  Vector<int32_t> routes_;  // Of a step, where a device has them.
   // Of the last step: how many rows, and where their streams are.
   int64_t last_rows_ = 0;
   const Tensor* last_streams_ = nullptr;

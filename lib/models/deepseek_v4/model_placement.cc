@@ -105,7 +105,7 @@ Status V4Model::OpenExperts() {
   layers.resize(static_cast<size_t>(experts_->rules().layers));
   const auto add = [&](const PreparedLayer& layer, const MoeWeights& moe) {
     if (layer.placed < 0) return;
-    layers[static_cast<size_t>(layer.placed)] = {layer.experts,
+    layers[static_cast<size_t>(layer.placed)] = {layer.experts.handle,
                                                  layer.host_experts};
     if (moe.table.data != nullptr) {
       ForeseeTable(moe.table, layer.placed, &experts_->cache());

@@ -46,9 +46,22 @@ Status PreparedWeights::List(const Machine* machine,
   return prepared.PrepareAll(weights);
 }
 
+// Experts are all of one size, but for the shared one, which comes last.
+WeightFacts PreparedWeights::FactsOf(baleen_weight_kind kind,
+                                     const Vector<Tensor>& tensors) {
+  WeightFacts facts;
+  const size_t count = tensors.size();
+  for (size_t i = 0; i < count; ++i) {
+    if (kind == BALEEN_WEIGHT_EXPERTS && i >= 3 && i + 3 < count) continue;
+    facts.Add(tensors[i]);
+  }
+  return facts;
+}
+
 Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
                              const Vector<Tensor>& tensors,
-                             const baleen_weight** out) {
+                             CountedWeight* out) {
+  out->facts = FactsOf(kind, tensors);
   const Side side = assignment_.side(op);
   if (list_ != nullptr) {
     list_->weights.push_back(
@@ -61,7 +74,7 @@ Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
   source.tensors = tensors.data();
   source.tensor_count = static_cast<uint32_t>(tensors.size());
   const uint64_t before = device_bytes_.all;
-  BALEEN_RETURN_IF_ERROR(OpenOn(side, source, out));
+  BALEEN_RETURN_IF_ERROR(OpenOn(side, source, &out->handle));
   const uint64_t bytes = device_bytes_.all - before;
   if (op == BALEEN_OP_EMBED || op == BALEEN_OP_LINEAR) {
     device_bytes_.embed += bytes;
@@ -180,7 +193,7 @@ Status PreparedWeights::Repack(Side side, const baleen_weight_source& source,
 
 Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
                              std::initializer_list<const Tensor*> tensors,
-                             const baleen_weight** out) {
+                             CountedWeight* out) {
   Vector<Tensor> list(machine_->memory());
   list.reserve(tensors.size());
   for (const Tensor* tensor : tensors) list.push_back(*tensor);
@@ -312,7 +325,8 @@ Status PreparedWeights::OpenExperts(const MoeWeights& moe,
   source.tensor_count = static_cast<uint32_t>(tensors.size());
   source.resident_limit = BALEEN_RESIDENT_PLACED;
   layer->placed = placed_layers_++;
-  BALEEN_RETURN_IF_ERROR(OpenOn(kDevice, source, &layer->experts));
+  layer->experts.facts = FactsOf(source.kind, tensors);
+  BALEEN_RETURN_IF_ERROR(OpenOn(kDevice, source, &layer->experts.handle));
   if (!options_.computes) return Status();
   source.tensor_count -= 3;
   source.resident_limit = 0;
