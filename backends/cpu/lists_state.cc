@@ -35,6 +35,7 @@ BALEEN_CPU_BLOCKED(hc_head, HcHead)
 BALEEN_CPU_BLOCKED(indexer_q, IndexerQ)
 BALEEN_CPU_BLOCKED(compress, Compress)
 BALEEN_CPU_BLOCKED(indexer_score, IndexerScore)
+BALEEN_CPU_BLOCKED(topk_select, TopkSelect)
 BALEEN_CPU_BLOCKED(sparse_attn, SparseAttn)
 BALEEN_CPU_BLOCKED(router, Router)
 
@@ -47,7 +48,6 @@ BALEEN_CPU_BLOCKED(router, Router)
   }
 BALEEN_CPU_ONLY_REFERENCE(qkv_post, QkvPost)
 BALEEN_CPU_ONLY_REFERENCE(step_plan, StepPlan)
-BALEEN_CPU_ONLY_REFERENCE(topk_select, TopkSelect)
 BALEEN_CPU_ONLY_REFERENCE(sample, Sample)
 
 #undef BALEEN_CPU_X86

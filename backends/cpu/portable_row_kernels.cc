@@ -18,6 +18,7 @@ constexpr int64_t kKeyBlockSize = 64;
 constexpr int kMixRows = 2;
 constexpr int kScoreHeads = 2;
 constexpr int kValueVectors = 2;
+constexpr int kFoldedHeads = 4;
 
 inline Floats Load(const float* x) {
   Floats value;
@@ -96,6 +97,14 @@ inline void UnpackKeys(const uint8_t* packed, uint8_t* codes) {
   for (int64_t i = 0; i < 64; ++i) {
     codes[i] = kCodes[packed[i] & 15];
     codes[64 + i] = kCodes[packed[i] >> 4];
+  }
+}
+// Codes of kLanes keys, 4 bytes each, from 2 * e2m1 + 12 to (2 * e2m1 << shift)
+// + 96.
+inline void ShiftCodes(uint8_t* codes, const int32_t* shifts) {
+  for (int64_t i = 0; i < 4 * kLanes; ++i) {
+    codes[i] =
+        static_cast<uint8_t>(((codes[i] - 12) * (1 << shifts[i / 4])) + 96);
   }
 }
 inline Ints DotBytes(Ints sum, const uint8_t* codes, int32_t query) {

@@ -60,6 +60,11 @@ struct EntryLayout {
 };
 
 // A row's queries of the indexer, arranged for the kernel.
+//
+// Most often the scales of a head differ by little, and so do those of a key.
+// Then they go into the elements as shifts, "folded", and one product of 128
+// integers takes the place of four with a scale each.  All are exact, so the
+// bits are the same.
 struct ScoreQueries {
   int64_t heads;
   int64_t size;
@@ -69,7 +74,19 @@ struct ScoreQueries {
   const float* scales;     // [heads, size / 32], over 4
   const float* weights;    // [heads]
   bool round;              // As in reference mode.
+
+  const int32_t* folded_runs;     // As runs, shifted; or NULL: not all can be.
+  const int32_t* folded_offsets;  // [heads]: -96 times the sum of a head
+  const float* folded_scales;     // [heads]: the smallest, over 4
 };
+// Bits that elements may be shifted by: bytes of 24 << 3 and 12 << 2, of which
+// pairs of products fit into 16 bits.
+inline constexpr int kKeyFold = 3;
+inline constexpr int kQueryFold = 2;
+// Codes of scales (e8m0) that may be folded, far from where products of powers
+// of two are no normal numbers.
+inline constexpr int kLeastFoldedScale = 64;
+inline constexpr int kMostFoldedScale = 190;
 
 struct RowKernels {
   void (*end_half)(const EndHalfRun& run);
@@ -124,6 +141,17 @@ struct RowKernels {
   // Scores of the 16 keys of a group (state.h).
   void (*score)(const ScoreQueries& queries, const uint8_t* group,
                 float* scores);
+
+  // out[i] = the highest of x[i], x[width + i], x[2 * width + i], ... below
+  // `count`, which is at least `width`, a multiple of kRowUnit.  NaN is left
+  // out.
+  void (*column_highest)(const float* x, int64_t count, int64_t width,
+                         float* out);
+
+  // The indices of those that are at least `least`, ascending, of which as many
+  // as there is place for are written.  Returns how many there are.
+  int64_t (*collect)(const float* x, int64_t count, float least, int64_t place,
+                     int32_t* indices);
 };
 
 extern const RowKernels kPortableRowKernels;

@@ -16,6 +16,8 @@
 #define BALEEN_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+#include "cpu/index_kernels_body.h"
+
 namespace baleen::cpu {
 namespace {
 
@@ -497,86 +499,9 @@ void Pool(const float* const* values, const float* const* gates,
   }
 }
 
-// Largest size of a key.
-constexpr int64_t kMostKeySize = 1024;
-
-// The keys of a group, unpacked: for each run of 8 elements the even ones of 16
-// keys, then the odd ones, as 2 * e2m1 + 12, which is not negative.
-struct UnpackedKeys {
-  alignas(64) uint8_t codes[kMostKeySize / 8 * 2 * 64];
-  Floats scales[kMostKeySize / 32];  // Of kLanes keys.
-};
-
-// Adds what kHeads heads give the keys from `key` on to their scores.
-template <int kHeads>
-Floats ScoreHeads(const ScoreQueries& queries, const UnpackedKeys& keys,
-                  int64_t key, int64_t head, Floats total) {
-  const int64_t runs = queries.size / 8 * 2;
-  const int64_t blocks = queries.size / 32;
-  Floats products[kHeads];
-  BALEEN_UNROLL
-  for (int h = 0; h < kHeads; ++h) products[h] = Broadcast(0.0f);
-  for (int64_t block = 0; block < blocks; ++block) {
-    Ints exact[kHeads];
-    BALEEN_UNROLL
-    for (int h = 0; h < kHeads; ++h) {
-      exact[h] = BroadcastInt(queries.offsets[(head + h) * blocks + block]);
-    }
-    for (int64_t run = block * 8; run < block * 8 + 8; ++run) {
-      const uint8_t* codes = keys.codes + run * 64 + key * 4;
-      BALEEN_UNROLL
-      for (int h = 0; h < kHeads; ++h) {
-        exact[h] =
-            DotBytes(exact[h], codes, queries.runs[(head + h) * runs + run]);
-      }
-    }
-    BALEEN_UNROLL
-    for (int h = 0; h < kHeads; ++h) {
-      // Powers of two: the product with the integer is exact.
-      const Floats scale =
-          Multiply(Broadcast(queries.scales[(head + h) * blocks + block]),
-                   keys.scales[block]);
-      products[h] = Add(products[h], Multiply(ToFloats(exact[h]), scale));
-    }
-  }
-  BALEEN_UNROLL
-  for (int h = 0; h < kHeads; ++h) {
-    Floats term = products[h];
-    if (queries.round) term = RoundBf16(term);
-    term = Multiply(Max(term, Broadcast(0.0f)),
-                    Broadcast(queries.weights[head + h]));
-    if (queries.round) term = RoundBf16(term);
-    total = Add(total, term);
-  }
-  return total;
-}
-
-void Score(const ScoreQueries& queries, const uint8_t* group, float* scores) {
-  const int64_t runs = queries.size / 8;
-  UnpackedKeys keys;
-  for (int64_t run = 0; run < runs; ++run) {
-    UnpackKeys(group + run * 64, keys.codes + run * 128);
-  }
-  const uint8_t* key_scales = group + runs * 64;
-  for (int64_t key = 0; key < kRowUnit; key += kLanes) {
-    for (int64_t block = 0; block < queries.size / 32; ++block) {
-      keys.scales[block] = LoadPowers(key_scales + block * kRowUnit + key);
-    }
-    Floats total = Broadcast(0.0f);
-    int64_t head = 0;
-    for (; head + 4 <= queries.heads; head += 4) {
-      total = ScoreHeads<4>(queries, keys, key, head, total);
-    }
-    for (; head < queries.heads; ++head) {
-      total = ScoreHeads<1>(queries, keys, key, head, total);
-    }
-    Store(scores + key, queries.round ? RoundBf16(total) : total);
-  }
-}
-
 constexpr RowKernels kKernels = {
-    EndHalfAndMean, Mix,    Join,       Norm, Widen, Gate, Transform,
-    DecodeEntryRow, Attend, FinishHead, Pool, Score};
+    EndHalfAndMean, Mix,    Join,       Norm, Widen, Gate,          Transform,
+    DecodeEntryRow, Attend, FinishHead, Pool, Score, ColumnHighest, Collect};
 
 }  // namespace
 }  // namespace baleen::cpu

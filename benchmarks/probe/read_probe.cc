@@ -17,9 +17,8 @@
 namespace baleen::probe {
 namespace {
 
-// Processors fetch ahead by themselves, but not across pages of 4 KiB and not
-// far enough for two cores to fill a memory: asking a page ahead reads up to a
-// quarter more.
+// Processors fetch ahead by themselves, but not across pages of 4 KiB: asking a
+// page ahead reads a tenth more.
 constexpr size_t kAhead = 4096;
 constexpr size_t kLine = 64;
 

@@ -7,9 +7,12 @@
 namespace baleen {
 namespace {
 
-// About 20 microseconds of pauses: longer than the gap between two operators
-// of a step, shorter than anyone's patience with a busy idle process.
+// 20 to 90 microseconds of pauses, as long as processors take for them: longer
+// than the gap between two operators of a step, shorter than anyone's patience
+// with a busy idle process.
 constexpr int kSpins = 2000;
+
+constexpr uint32_t kOpen = uint32_t{1} << 31;  // Of the gate.
 
 uint32_t ProcessorCount() {
   cpu_set_t set;
@@ -30,18 +33,20 @@ void Pause() {
 
 }  // namespace
 
-Workers::Workers(uint32_t width, Memory* memory) : threads_(memory), hooks_() {
+Workers::Workers(uint32_t width, Memory* memory)
+    : threads_(memory),
+      hooks_(),
+      shares_(width == 0 ? ProcessorCount() : width, memory) {
   hooks_.struct_size = sizeof hooks_;
   hooks_.user_data = this;
   hooks_.run = [](void* self, uint32_t count, baleen_task_fn task,
                   void* task_data) {
     static_cast<Workers*>(self)->Run(count, task, task_data);
   };
-  if (width == 0) width = ProcessorCount();
-  threads_.reserve(width - 1);
-  for (uint32_t i = 1; i < width; ++i) {
+  threads_.reserve(shares_.size() - 1);
+  for (uint32_t i = 1; i < shares_.size(); ++i) {
     try {
-      threads_.emplace_back([this] { Help(); });
+      threads_.emplace_back([this, i] { Help(i); });
     } catch (const std::exception&) {
       break;  // No thread, or no memory for one.
     }
@@ -56,11 +61,16 @@ Workers::~Workers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Workers::Work() {
-  for (;;) {
-    const uint32_t index = next_.fetch_add(1, std::memory_order_relaxed);
-    if (index >= count_) return;
-    task_(task_data_, index);
+void Workers::Work(uint32_t self) {
+  const auto width = static_cast<uint32_t>(shares_.size());
+  for (uint32_t i = 0; i < width; ++i) {
+    Share& share = shares_[(self + i) % width];
+    // Looking first saves a thread that finds nothing from writing.
+    while (share.next.load(std::memory_order_relaxed) < share.end) {
+      const uint32_t index = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (index >= share.end) break;
+      task_(task_data_, index);
+    }
   }
 }
 
@@ -70,17 +80,20 @@ void Workers::Run(uint32_t count, baleen_task_fn task, void* task_data) {
     for (uint32_t i = 0; i < count; ++i) task(task_data, i);
     return;
   }
-  count_ = count;
   task_ = task;
   task_data_ = task_data;
-  next_.store(0, std::memory_order_relaxed);
-  busy_helpers_.store(static_cast<uint32_t>(threads_.size()),
-                      std::memory_order_relaxed);
+  const uint64_t width = shares_.size();
+  for (uint64_t i = 0; i < width; ++i) {
+    shares_[i].next.store(static_cast<uint32_t>(i * count / width),
+                          std::memory_order_relaxed);
+    shares_[i].end = static_cast<uint32_t>((i + 1) * count / width);
+  }
+  gate_.store(kOpen, std::memory_order_release);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
-  Work();
-  for (int spin = 0; busy_helpers_.load(std::memory_order_acquire) != 0;
-       ++spin) {
+  Work(0);
+  gate_.fetch_and(~kOpen, std::memory_order_relaxed);
+  for (int spin = 0; gate_.load(std::memory_order_acquire) != 0; ++spin) {
     if (spin < kSpins) {
       Pause();
     } else {
@@ -90,7 +103,7 @@ void Workers::Run(uint32_t count, baleen_task_fn task, void* task_data) {
   taken_.store(false, std::memory_order_release);
 }
 
-void Workers::Help() {
+void Workers::Help(uint32_t self) {
   uint32_t seen = 0;
   for (;;) {
     for (int spin = 0;
@@ -101,8 +114,17 @@ void Workers::Help() {
     generation_.wait(seen, std::memory_order_acquire);
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_relaxed)) return;
-    Work();
-    busy_helpers_.fetch_sub(1, std::memory_order_release);
+    uint32_t gate = gate_.load(std::memory_order_relaxed);
+    while ((gate & kOpen) != 0) {
+      if (!gate_.compare_exchange_weak(gate, gate + 1,
+                                       std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
+        continue;
+      }
+      Work(self);
+      gate_.fetch_sub(1, std::memory_order_release);
+      break;
+    }
   }
 }
 

@@ -40,7 +40,8 @@ try_cpp "$prefix" in_cpp --static
 
 # The same objects as a shared library that brings the C++ runtime along, as
 # games ship it.
-"$CMAKE" -B "$tree" -DBUILD_SHARED_LIBS=ON -DBALEEN_STATIC_RUNTIME=ON >/dev/null
+"$CMAKE" -S "$source_dir/tests/install/embedder" -B "$tree" \
+  -DBUILD_SHARED_LIBS=ON -DBALEEN_STATIC_RUNTIME=ON >/dev/null
 "$CMAKE" --build "$tree" -j "$(nproc)" >/dev/null
 try "$tree/embedder"
 needed=$(objdump -p "$(find "$tree" -name 'libbaleen.so.1')" |

@@ -72,6 +72,32 @@ TEST(TopkSelect, TakesTheHighestAndTheLowerIndexOnTies) {
   });
 }
 
+// Enough scores that a bound is found first, of which the last few fill no
+// vector; few of them equal, or most, as where no head has anything to say.
+TEST(TopkSelect, TakesTheHighestOfMany) {
+  ForEachVariant([](TestDevice& device) {
+    for (const int64_t wanted : {1, 8, 60, 129}) {
+      for (const float zeros : {0.0f, 0.9f, 1.0f}) {
+        std::mt19937 random(static_cast<uint32_t>(wanted));
+        std::uniform_real_distribution<float> chance;
+        Case c(device, 2390, 9, 600, wanted, BALEEN_TYPE_F32);
+        c.scores.Random(random, 2);
+        c.scores.ForEach([&](int64_t i, int64_t j, int64_t) {
+          if (chance(random) < zeros) c.scores.Set(0, i, j);
+        });
+        // Numbers go first, however low.
+        c.scores.Set(NAN, 0, 7);
+        c.scores.Set(INFINITY, 1, 596);
+        BALEEN_RUN(device, TOPK_SELECT, topk_select, c.args);
+        c.scores.Set(-INFINITY, 0, 7);
+        for (int64_t row = 0; row < 9; ++row) {
+          ASSERT_EQ(c.Selected(row), c.Expected(row, (2390 + row + 1) / 4));
+        }
+      }
+    }
+  });
+}
+
 TEST(TopkSelect, TakesAllWhereThereAreNoMore) {
   ForEachVariant([](TestDevice& device) {
     // The scores are not numbers: they need not be there.

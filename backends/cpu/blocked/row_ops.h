@@ -22,6 +22,7 @@ BALEEN_CPU_BLOCKED(hc_head, HcHead)
 BALEEN_CPU_BLOCKED(indexer_q, IndexerQ)
 BALEEN_CPU_BLOCKED(compress, Compress)
 BALEEN_CPU_BLOCKED(indexer_score, IndexerScore)
+BALEEN_CPU_BLOCKED(topk_select, TopkSelect)
 BALEEN_CPU_BLOCKED(sparse_attn, SparseAttn)
 BALEEN_CPU_BLOCKED(router, Router)
 

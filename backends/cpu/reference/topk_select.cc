@@ -1,6 +1,8 @@
 // The N highest scores of a row, the lower index on ties (model.md §8).
 // The threshold is found first (threshold.h); one more pass then writes the
 // entries in ascending order.
+#include "cpu/reference/topk_select.h"
+
 #include "cpu/batch.h"
 #include "cpu/parallel.h"
 #include "cpu/reference/state_ops.h"
@@ -28,8 +30,10 @@ class Scores {
   const uint16_t* halves_;
 };
 
-void SelectRow(const baleen_topk_select_args& args, const BatchView& batch,
-               int64_t row) {
+}  // namespace
+
+void SelectRowReference(const baleen_topk_select_args& args,
+                        const BatchView& batch, int64_t row) {
   const int64_t visible =
       std::min(VisibleEntries(args.state->shape, batch.positions[row]),
                args.scores->size[1]);
@@ -54,8 +58,6 @@ void SelectRow(const baleen_topk_select_args& args, const BatchView& batch,
   }
 }
 
-}  // namespace
-
 const char* TopkSelectReferenceAccepts(const baleen_topk_select_args& args) {
   if (args.state == nullptr || args.state->shape.ratio == 0) {
     return "the layer has no compressed entries";
@@ -77,7 +79,7 @@ baleen_status TopkSelectReference(const Queue& queue,
                                   const baleen_topk_select_args& args) {
   const BatchView batch(*args.common.batch);
   ParallelFor(queue, batch.rows,
-              [&](int64_t row) { SelectRow(args, batch, row); });
+              [&](int64_t row) { SelectRowReference(args, batch, row); });
   return BALEEN_OK;
 }
 

@@ -30,7 +30,7 @@ TEST(CancelTest, AnotherThreadCancelsAPrompt) {
   baleen::SessionOptions options;
   options.prefill_chunk = 64;
   options.progress = [&](uint64_t, uint64_t total) {
-    EXPECT_EQ(total, 4096u);
+    EXPECT_TRUE(begun || total == 4096);  // Later calls have other totals.
     begun = true;
     std::this_thread::sleep_for(milliseconds(2));
     return true;

@@ -14,6 +14,7 @@ constexpr int64_t kKeyBlockSize = 64;
 constexpr int kMixRows = 2;
 constexpr int kScoreHeads = 2;
 constexpr int kValueVectors = 2;
+constexpr int kFoldedHeads = 4;
 
 inline Floats Load(const float* x) { return _mm256_loadu_ps(x); }
 inline void Store(float* x, Floats value) { _mm256_storeu_ps(x, value); }
@@ -144,8 +145,21 @@ inline void UnpackKeys(const uint8_t* packed, uint8_t* codes) {
   }
 }
 
+// Codes of kLanes keys, 4 bytes each, from 2 * e2m1 + 12 to (2 * e2m1 << shift)
+// + 96.  The codes are at most 24 and the shifts at most 3: no bit leaves its
+// byte.
+inline void ShiftCodes(uint8_t* codes, const int32_t* shifts) {
+  const Ints shift = _mm256_loadu_si256(reinterpret_cast<const Ints*>(shifts));
+  const Ints shifted = _mm256_sllv_epi32(
+      _mm256_load_si256(reinterpret_cast<const Ints*>(codes)), shift);
+  const Ints offset = _mm256_sub_epi8(
+      _mm256_set1_epi8(96), _mm256_sllv_epi32(_mm256_set1_epi8(12), shift));
+  _mm256_store_si256(reinterpret_cast<Ints*>(codes),
+                     _mm256_add_epi8(shifted, offset));
+}
+
 // sum[key] += the four bytes of the key times the four of the query.  Pairs are
-// at most 2 * 24 * 12, far from the limits of 16 bits.
+// at most 2 * (24 << kKeyFold) * (12 << kQueryFold), which fits into 16 bits.
 inline Ints DotBytes(Ints sum, const uint8_t* codes, int32_t query) {
   const Ints key = _mm256_load_si256(reinterpret_cast<const Ints*>(codes));
   const Ints pairs = _mm256_maddubs_epi16(key, _mm256_set1_epi32(query));

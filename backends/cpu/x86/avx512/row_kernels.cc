@@ -14,6 +14,7 @@ constexpr int64_t kKeyBlockSize = 64;
 constexpr int kMixRows = 4;
 constexpr int kScoreHeads = 4;
 constexpr int kValueVectors = 4;
+constexpr int kFoldedHeads = 8;
 
 inline Floats Load(const float* x) { return _mm512_loadu_ps(x); }
 inline void Store(float* x, Floats value) { _mm512_storeu_ps(x, value); }
@@ -143,6 +144,17 @@ inline void UnpackKeys(const uint8_t* packed, uint8_t* codes) {
   const Ints high = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_bits);
   _mm512_store_si512(codes, _mm512_shuffle_epi8(table, low));
   _mm512_store_si512(codes + 64, _mm512_shuffle_epi8(table, high));
+}
+
+// Codes of kLanes keys, 4 bytes each, from 2 * e2m1 + 12 to (2 * e2m1 << shift)
+// + 96.  The codes are at most 24 and the shifts at most 3: no bit leaves its
+// byte.
+inline void ShiftCodes(uint8_t* codes, const int32_t* shifts) {
+  const Ints shift = _mm512_loadu_si512(shifts);
+  const Ints shifted = _mm512_sllv_epi32(_mm512_load_si512(codes), shift);
+  const Ints offset = _mm512_sub_epi8(
+      _mm512_set1_epi8(96), _mm512_sllv_epi32(_mm512_set1_epi8(12), shift));
+  _mm512_store_si512(codes, _mm512_add_epi8(shifted, offset));
 }
 
 // sum[key] += the four bytes of the key times the four of the query.

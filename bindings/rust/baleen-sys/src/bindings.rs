@@ -100,6 +100,7 @@ pub type baleen_progress_fn = unsafe extern "C" fn(
 
 /// Host memory for everything but the weights' file mapping. Both functions
 /// must be set, and thread-safe. `allocate` returns NULL when there is none.
+/// Alignments are powers of two, 256 at most.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct baleen_allocator {
@@ -615,6 +616,7 @@ pub type baleen_logits_fn = unsafe extern "C" fn(
 pub struct baleen_sampling {
     pub struct_size: u32,
     pub flags: u32,
+    /// 0: what the authors advise, not greedy.
     pub temperature: f32,
     /// Keep the likeliest tokens that make up this much.
     pub top_p: f32,
@@ -694,7 +696,7 @@ pub struct baleen_generation {
     pub sampling: *const baleen_sampling,
     /// Texts that end the answer; not part of it.
     pub stops: *const *const c_char,
-    /// 0: until the end.
+    /// Of this call; 0: until the end.
     pub max_tokens: u64,
     pub on_piece: Option<baleen_piece_fn>,
     pub user_data: *mut c_void,
@@ -792,7 +794,8 @@ extern "C" {
         error: *mut baleen_error,
     ) -> baleen_status;
 
-    /// Gives the context back. What was made from it stays usable.
+    /// Gives the context back. What was made from it stays usable; its hooks
+    /// are called for the last time before the last of these is released.
     pub fn baleen_context_release(context: *mut baleen_context);
 
     /// Loads a backend plug-in from a shared library (see backend.h), by its
@@ -883,7 +886,9 @@ extern "C" {
         error: *mut baleen_error,
     ) -> baleen_status;
 
-    /// The token with exactly this name, such as "\</think\>", or -1.
+    /// The token with exactly this name, such as "\</think\>", or -1. That
+    /// which begins a sequence is told by baleen_model_metadata,
+    /// "bos_token_id".
     pub fn baleen_model_find_token(
         model: *const baleen_model,
         name: *const c_char,
@@ -994,7 +999,8 @@ extern "C" {
 
     /// Makes a second session that goes on from where this one stands. They
     /// share state until they differ, so it is cheap. Its random numbers are
-    /// the same; the log and the progress callback stay with the first.
+    /// the same; the log and the progress callback stay with the first. (To see
+    /// how far a fork is in a long prompt, append the prompt in pieces.)
     pub fn baleen_session_fork(
         session: *mut baleen_session,
         out: *mut *mut baleen_session,

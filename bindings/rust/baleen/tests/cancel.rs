@@ -16,11 +16,14 @@ fn endless() -> Generation<'static> {
 #[test]
 fn another_thread_cancels_a_prompt() {
     let (tell, told) = mpsc::channel();
+    let mut begun = false;
     let options = SessionOptions {
         prefill_chunk: 64,
         progress: Some(Box::new(move |_, total| {
-            assert_eq!(total, 4096);
-            tell.send(()).unwrap();
+            // Later calls have other totals.
+            assert!(begun || total == 4096);
+            begun = true;
+            let _ = tell.send(()); // Nobody listens to later calls.
             thread::sleep(Duration::from_millis(2));
             Continue(())
         })),
