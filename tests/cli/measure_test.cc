@@ -83,8 +83,9 @@ TEST(PerplexityTest, NothingToScoreIsAFailure) {
 }
 
 TEST(BenchTest, MeasuresEachContext) {
-  const Output output = RunTool({"bench", "--contexts", "16,64", "--decode",
-                                 "4", "--repetitions", "1", "--json"});
+  const Output output =
+      RunTool({"bench", "--contexts", "16,64", "--decode", "4", "--repetitions",
+               "1", "--draft", "off", "--json"});
   ASSERT_EQ(output.exit_code, 0) << output.err;
   const Json bench = Json::parse(output.out);
   ASSERT_EQ(bench["results"].size(), 2u);
