@@ -1,6 +1,10 @@
 // Ctrl-C; see interrupt.h.
 #include "interrupt.h"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 
 #include <atomic>
@@ -31,6 +35,22 @@ InterruptGuard::InterruptGuard(baleen_session* session) {
 }
 
 InterruptGuard::~InterruptGuard() { target.store(nullptr); }
+
+// SIGINT is let in by ppoll alone, so that none comes between the question and
+// the wait, where nobody would see it before the next line.
+bool WaitForInput() {
+  sigset_t interrupt;
+  sigset_t before;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+  pollfd input = {STDIN_FILENO, POLLIN, 0};
+  while (!Interrupted() && ppoll(&input, 1, nullptr, &before) < 0 &&
+         errno == EINTR) {
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return !TakeInterrupt();
+}
 
 bool TakeInterrupt() { return interrupted.exchange(false); }
 bool Interrupted() { return interrupted.load(); }

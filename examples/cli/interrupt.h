@@ -15,6 +15,10 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
+// Waits until standard input has something to read; false if SIGINT came
+// instead, which is then taken.
+bool WaitForInput();
+
 // Whether SIGINT came since the last call.
 bool TakeInterrupt();
 

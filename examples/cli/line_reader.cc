@@ -1,7 +1,6 @@
 // Lines from standard input; see line_reader.h.
 //
-// std::getline would try again after a signal and keep a stream's error flags;
-// read(2) tells of the signal.
+// std::getline would try again after a signal and keep a stream's error flags.
 #include "line_reader.h"
 
 #include <unistd.h>
@@ -28,15 +27,16 @@ LineReader::Result LineReader::Read(std::string* line) {
       *line = std::exchange(buffer_, {});
       return line->empty() ? Result::kEnd : Result::kLine;
     }
+    if (!WaitForInput()) {
+      buffer_.clear();
+      return Result::kInterrupted;
+    }
     char bytes[4096];
     const ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
     if (count > 0) {
       buffer_.append(bytes, static_cast<size_t>(count));
     } else if (count == 0) {
       ended_ = true;
-    } else if (errno == EINTR && TakeInterrupt()) {
-      buffer_.clear();
-      return Result::kInterrupted;
     } else if (errno != EINTR) {
       throw Failure(std::string("Standard input cannot be read: ") +
                     std::strerror(errno) + ".");

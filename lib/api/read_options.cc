@@ -65,12 +65,6 @@ Status ReadSessionOptions(const baleen_session_options* given,
       CheckEnum(options->draft, BALEEN_DRAFT_LOOKUP, "options.draft"));
   BALEEN_RETURN_IF_ERROR(
       CheckEnum(options->window, BALEEN_WINDOW_FULL, "options.window"));
-  if (options->draft != BALEEN_DRAFT_DEFAULT &&
-      options->draft != BALEEN_DRAFT_OFF) {
-    return Unsupported(
-        "this version of the library does not guess tokens ahead, so "
-        "options.draft must be BALEEN_DRAFT_DEFAULT or BALEEN_DRAFT_OFF");
-  }
   if (options->log_path == nullptr &&
       (options->flags & BALEEN_SESSION_RESUME) != 0) {
     return InvalidArgument(

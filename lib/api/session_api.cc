@@ -206,15 +206,6 @@ baleen_status baleen_session_step(baleen_session* session,
   });
 }
 
-baleen_status baleen_session_step_many(baleen_step* steps, size_t step_count,
-                                       baleen_error* error) {
-  return Guard(error, [&]() -> Status {
-    BALEEN_REQUIRE_ARRAY(steps, step_count);
-    return baleen::Unsupported(
-        "this version of the library steps one session at a time");
-  });
-}
-
 baleen_status baleen_session_generate(baleen_session* session,
                                       const baleen_generation* generation,
                                       baleen_finish* finish,

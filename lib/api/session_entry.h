@@ -7,6 +7,13 @@
 
 namespace baleen {
 
+// What a call that has entered begins with: an older cancel is forgotten.
+inline Session& BeginCall(baleen_session* session) {
+  session->cancelled.store(false, std::memory_order_relaxed);
+  session->session->BeginCall();
+  return *session->session;
+}
+
 // `body` with the session, if no other call is inside it.
 template <typename Body>
 baleen_status WithSession(baleen_session* session, baleen_error* error,
@@ -15,9 +22,7 @@ baleen_status WithSession(baleen_session* session, baleen_error* error,
     BALEEN_REQUIRE(session);
     const Entry entry(&session->busy);
     if (!entry.entered()) return SessionBusy();
-    session->cancelled.store(false, std::memory_order_relaxed);
-    Session& object = *session->session;
-    object.BeginCall();
+    Session& object = BeginCall(session);
     const CancelBoard::Scope scope(session->model->context().cancels(),
                                    &session->cancelled);
     const Session::Use use(&object);

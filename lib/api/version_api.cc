@@ -32,6 +32,7 @@ constexpr const char* kFeatures[] = {"backend.cpu",
                                      "sampling.biases",
                                      "sampling.edit",
                                      "session.counters",
+                                     "session.draft",
                                      "session.evict",
                                      "session.fork",
                                      "session.log",
@@ -39,6 +40,7 @@ constexpr const char* kFeatures[] = {"backend.cpu",
                                      "session.save",
                                      "session.save_file",
                                      "session.set_tokens",
+                                     "session.step_many",
                                      "session.windows"};
 
 }  // namespace

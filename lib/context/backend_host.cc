@@ -56,10 +56,9 @@ bool CancelBoard::Cancelled() const {
   const std::thread::id self = std::this_thread::get_id();
   const std::lock_guard lock(mutex_);
   for (const Scope* scope = first_; scope != nullptr; scope = scope->next_) {
-    if (scope->thread_ == self &&
-        scope->flag_->load(std::memory_order_relaxed)) {
-      return true;
-    }
+    if (scope->thread_ != self) continue;
+    if (scope->flag_ == nullptr) return false;
+    if (scope->flag_->load(std::memory_order_relaxed)) return true;
   }
   return false;
 }

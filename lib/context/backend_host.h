@@ -49,7 +49,8 @@ class FailureBoard {
 class CancelBoard {
  public:
   // Says that this thread's call is over when *flag becomes true, as long as
-  // the scope lives.  Scopes of a thread nest.
+  // the scope lives.  Scopes of a thread nest.  NULL hides the outer ones: the
+  // thread works for others as well.
   class Scope {
    public:
     Scope(CancelBoard* board, const std::atomic<bool>* flag);

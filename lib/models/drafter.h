@@ -40,21 +40,22 @@ struct BlockDraft {
 
 class DraftModel {
  public:
-  // Rows of residual streams that the last Step of the model left, in its
-  // order: bf16 [count, M, D].  Valid until the next call that computes.
-  virtual Status ReadStreams(int64_t first, int64_t count,
-                             uint16_t* streams) = 0;
-
   // MTP.  The block's own window is filled by the rows that are given, so it
-  // should see every position of the last 128.  `logits` gets [output_count, V];
-  // `streams`, unless NULL, the block's output streams of all rows.
+  // should see every position of the last 128.  Rows may lie up to
+  // kGuessedRows positions beyond the state's, for guesses behind guesses.
+  // `logits` gets [output_count, V]; `streams`, unless NULL, the block's output
+  // streams of all rows.
+  static constexpr int64_t kGuessedRows = 8;
   virtual Status DraftMtp(baleen_mode mode, const MtpRows& rows,
                           const std::atomic<bool>* cancel, float* logits,
                           uint16_t* streams) = 0;
 
+  // Elements of a row of residual streams, M * D.
+  virtual int64_t stream_size() const = 0;
+
   // DSpark: tokens that may follow `next`, which follows the state's last
   // position.  Context caches are filled by Step.  `rows` says how each is
-  // drawn.
+  // drawn.  block_size is 0 for a model whose drafter is an MTP block.
   virtual int64_t block_size() const = 0;
   virtual Status DraftBlock(baleen_mode mode, SessionState* state,
                             baleen_token next,

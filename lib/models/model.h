@@ -117,8 +117,14 @@ struct StepPart {
   // Compressed entries that end at a position below are there already and are
   // read, not written: while a truncated window is computed again.
   int64_t frozen = 0;
-  // How many of the last rows' logits are wanted.
+  // How many of the last rows' logits are wanted, and where they go,
+  // f32 [output_count, V]; NULL: to the step's own place.
   int64_t output_count = 0;
+  float* logits = nullptr;
+  // How many of the last rows' residual streams are wanted, for a drafter, and
+  // where they go: bf16 [stream_count, M, D].
+  int64_t stream_count = 0;
+  uint16_t* streams = nullptr;
   // What the part costs is added there, once the step has succeeded; or NULL.
   baleen_session_counters* counters = nullptr;
 };
@@ -134,6 +140,11 @@ struct MemoryNeed {
   uint64_t weights_host = 0;
   uint64_t weights_device = 0;
   uint64_t weights_by_part[16] = {};
+  // Of the drafter's pass, which is scratch once a session guesses with it, and
+  // of a row of streams that such a session keeps.
+  uint64_t draft_host = 0;
+  uint64_t draft_device = 0;
+  uint64_t draft_row = 0;
 };
 
 class Model : public RefCounted {
@@ -152,7 +163,8 @@ class Model : public RefCounted {
   //
   // Computes the parts' rows in one pass over the weights; the sum of their
   // tokens is at most RowLimit.  `logits` gets [sum of output_count, V] floats
-  // in the parts' order.  *cancel, unless NULL, is looked at between operators;
+  // in the parts' order, those of parts with a place of their own left as they
+  // were.  *cancel, unless NULL, is looked at between operators;
   // BALEEN_CANCELLED leaves each state at its length before the step, and what
   // the step has overwritten is recomputed by the replay that Truncate asks
   // for (call it with the old length).

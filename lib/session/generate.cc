@@ -1,6 +1,7 @@
 #include "session/generate.h"
 
 #include <algorithm>
+#include <array>
 
 #include "session/stop_filter.h"
 
@@ -76,11 +77,25 @@ bool IsFull(const Session& session) {
   return session.tokens().size() >= session.capacity();
 }
 
+// Lets the reply and the host hear of a token.
+Status Hear(const Session& session, baleen_token token, Reply* reply,
+            Listener* listener, baleen_finish* finish) {
+  BALEEN_RETURN_IF_ERROR(reply->AddTokens({&token, 1}));
+  if (session.bundle().IsEnd(token)) {
+    BALEEN_RETURN_IF_ERROR(reply->Finish());
+    *finish =
+        reply->called_tools() ? BALEEN_FINISH_TOOL_CALL : BALEEN_FINISH_END;
+  }
+  const baleen_finish heard = listener->Drain(reply);
+  if (heard != BALEEN_FINISH_NONE) *finish = heard;
+  return Status();
+}
+
 // Chooses tokens until there is a reason to stop.
 Status Run(Session* session, const baleen_generation& generation,
            const baleen_sampling& sampling, Reply* reply, Listener* listener,
            baleen_finish* finish) {
-  for (uint64_t count = 0;; ++count) {
+  for (uint64_t count = 0;;) {
     if (generation.max_tokens > 0 && count == generation.max_tokens) {
       *finish = BALEEN_FINISH_LIMIT;
       return Status();
@@ -89,18 +104,23 @@ Status Run(Session* session, const baleen_generation& generation,
       *finish = BALEEN_FINISH_FULL;
       return Status();
     }
-    baleen_token token = -1;
-    size_t chosen = 0;
-    BALEEN_RETURN_IF_ERROR(session->Step(sampling, {&token, 1}, &chosen));
-    BALEEN_RETURN_IF_ERROR(reply->AddTokens({&token, chosen}));
-    if (session->bundle().IsEnd(token)) {
-      BALEEN_RETURN_IF_ERROR(reply->Finish());
-      *finish =
-          reply->called_tools() ? BALEEN_FINISH_TOOL_CALL : BALEEN_FINISH_END;
+    std::array<baleen_token, kMostGuesses + 1> tokens;
+    size_t room = tokens.size();
+    if (generation.max_tokens > 0) {
+      room = static_cast<size_t>(
+          std::min<uint64_t>(room, generation.max_tokens - count));
     }
-    const baleen_finish heard = listener->Drain(reply);
-    if (heard != BALEEN_FINISH_NONE) *finish = heard;
-    if (*finish != BALEEN_FINISH_NONE) return Status();
+    size_t chosen = 0;
+    BALEEN_RETURN_IF_ERROR(
+        session->Step(sampling, std::span(tokens).first(room), &chosen));
+    for (size_t i = 0; i < chosen; ++i) {
+      const Status heard = Hear(*session, tokens[i], reply, listener, finish);
+      if (heard.ok() && *finish == BALEEN_FINISH_NONE) continue;
+      // Guesses that came true behind the end were not asked for.
+      session->TakeBack(chosen - i - 1);
+      return heard;
+    }
+    count += chosen;
   }
 }
 

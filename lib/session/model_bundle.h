@@ -20,6 +20,7 @@
 #include "session/load_progress.h"
 #include "session/model_folder.h"
 #include "session/prefix_index.h"
+#include "session/step_queue.h"
 #include "session/weight_lock.h"
 #include "text/tokenizer.h"
 
@@ -50,6 +51,8 @@ class ModelBundle final : public RefCounted {
 
   // NULL with BALEEN_MODEL_TOKENIZER_ONLY.
   Model* model() const { return model_.get(); }
+  // What the steps of all its sessions go through.
+  StepQueue& steps() { return steps_; }
   // NULL if the folder has no tokenizer.json.
   const Tokenizer* tokenizer() const { return tokenizer_.get(); }
   // The CPU, which samples whatever device computes.
@@ -98,6 +101,7 @@ class ModelBundle final : public RefCounted {
   baleen_model_info info_ = {};
   const Device* cpu_ = nullptr;
   Ref<Model> model_;
+  StepQueue steps_;
   WeightLock lock_;
   Owned<Tokenizer> tokenizer_;
   bool shapes_only_ = false;

@@ -66,9 +66,15 @@ Status ModelBundle::PlanSession(const baleen_session_options& options,
       model_->WindowNeed(capacity,
                          PeriodOf(options.window, options.window_period),
                          options.window != BALEEN_WINDOW_NONE);
+  plan->session_host +=
+      Drafting::Bytes(options, need.draft_row, info_.vocabulary_size);
   plan->session_device = need.session_device;
   plan->scratch_host = need.scratch_host;
   plan->scratch_device = need.scratch_device;
+  if (Drafting::UsesModel(options)) {
+    plan->scratch_host += need.draft_host;
+    plan->scratch_device += need.draft_device;
+  }
   std::copy(std::begin(need.weights_by_part), std::end(need.weights_by_part),
             plan->weights_by_part);
   return Status();

@@ -90,6 +90,12 @@ double LogSumExp(std::span<const float> logits) {
   return static_cast<double>(most) + std::log(sum);
 }
 
+baleen_token_score Score(std::span<const float> logits, baleen_token token) {
+  const float logit = logits[static_cast<size_t>(token)];
+  return {token, logit,
+          static_cast<float>(static_cast<double>(logit) - LogSumExp(logits))};
+}
+
 Sampler::~Sampler() {
   if (queue_ != nullptr) cpu_.table->queue_destroy(queue_);
 }

@@ -54,4 +54,7 @@ Status CheckSampling(const baleen_sampling& sampling, size_t vocabulary);
 // The logarithm of the sum of exp(logits), in double.
 double LogSumExp(std::span<const float> logits);
 
+// How likely a token is, of the softmax of the logits.
+baleen_token_score Score(std::span<const float> logits, baleen_token token);
+
 }  // namespace baleen

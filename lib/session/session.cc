@@ -75,6 +75,7 @@ Session::Session(Ref<ModelBundle> bundle, const baleen_session_options& options)
       tokens_(bundle_->prefixes().mutex(), bundle_->memory()),
       logits_(bundle_->memory()),
       sampler_(bundle_->cpu(), bundle_->memory()),
+      step_logits_(bundle_->memory()),
       evicted_path_(bundle_->memory()) {
   stats_.struct_size = sizeof stats_;
 }
@@ -119,6 +120,8 @@ Result<Owned<Session>> Session::Create(Ref<ModelBundle> bundle,
   Memory* memory = bundle->memory();
   Owned<Session> session = MakeOwned<Session>(memory, std::move(bundle), meant);
   BALEEN_ASSIGN_OR_RETURN(session->state_, session->NewState());
+  BALEEN_ASSIGN_OR_RETURN(session->drafting_,
+                          Drafting::Create(model, meant, memory));
   if (options.log_path != nullptr) {
     BALEEN_RETURN_IF_ERROR(session->OpenLog(options.log_path));
   }
@@ -219,27 +222,52 @@ Status Session::ReportProgress(uint64_t done, uint64_t total) const {
 
 Status Session::RunRows(std::span<const baleen_token> rows, int64_t position,
                         int64_t output_count, float* logits) {
+  StepRequest request;
+  FillRequest(rows, position, output_count, logits, &request);
+  RunRequest(&request);
+  return TakeRows(request);
+}
+
+void Session::FillRequest(std::span<const baleen_token> rows, int64_t position,
+                          int64_t output_count, float* logits,
+                          StepRequest* request) {
   logits_valid_ = false;
-  StateBudget::Room room;
-  BALEEN_RETURN_IF_ERROR(bundle_->context().state_budget().Reserve(
-      state_->GrowthFor(position, static_cast<int64_t>(rows.size())), &room));
-  const int64_t length = state_->length();
-  StepPart part;
+  request->mode = options_.mode;
+  request->cancel = &cancel_;
+  StepPart& part = request->part;
   part.state = state_.get();
   part.tokens = rows;
   part.position = position;
-  part.frozen = length;
+  part.frozen = state_->length();
   part.output_count = output_count;
-  baleen_session_counters cost = {};
-  part.counters = &cost;
-  const Status status = bundle_->model()->Step(
-      options_.mode, std::span<const StepPart>(&part, 1), &cancel_, logits);
-  if (!status.ok()) {
-    state_->Truncate(length, &replay_from_);
-    return status;
+  part.logits = logits;
+  part.counters = &request->cost;
+  if (drafting_ != nullptr) drafting_->Attach(&part);
+}
+
+uint64_t Session::GrowthOf(const StepRequest& request) const {
+  return state_->GrowthFor(request.part.position,
+                           static_cast<int64_t>(request.part.tokens.size()));
+}
+
+void Session::RunRequest(StepRequest* request) {
+  StateBudget::Room room;
+  request->status =
+      bundle_->context().state_budget().Reserve(GrowthOf(*request), &room);
+  if (!request->status.ok()) return;
+  bundle_->steps().Run(bundle_->model(), bundle_->context().cancels(),
+                       std::span<StepRequest* const>(&request, 1));
+}
+
+Status Session::TakeRows(const StepRequest& request) {
+  const StepPart& part = request.part;
+  if (!request.status.ok()) {
+    state_->Truncate(part.frozen, &replay_from_);
+    return request.status;
   }
-  replay_from_ = position + static_cast<int64_t>(rows.size());
-  counts_.Add(cost);
+  if (drafting_ != nullptr) drafting_->Collect(part);
+  replay_from_ = part.position + static_cast<int64_t>(part.tokens.size());
+  counts_.Add(request.cost);
   return Status();
 }
 
@@ -248,10 +276,7 @@ Status Session::Compute(std::span<const baleen_token> tokens) {
   tokens_.Reserve(tokens.size());
   logits_.resize(bundle_->info().vocabulary_size);
   // Tokens that came from a log.
-  if (state_->length() == 0 && tokens_.size() > 1) {
-    BALEEN_ASSIGN_OR_RETURN(PrefixMatch match, FindShared(tokens_, 0));
-    if (match.state) TakeShared(std::move(match), tokens_);
-  }
+  if (!tokens_.empty()) BALEEN_RETURN_IF_ERROR(TakeBeginning({}).status());
   const auto old_size = static_cast<int64_t>(tokens_.size());
   const int64_t end = old_size + static_cast<int64_t>(tokens.size());
   const auto total = static_cast<uint64_t>(end - replay_from_);
@@ -294,10 +319,13 @@ Status Session::ComputeLogits() {
     return NotFound("the session is empty, so nothing follows from it");
   }
   BALEEN_RETURN_IF_ERROR(Restore());
-  // If the state has every token, its last row is computed again.
+  UncoverLastRow();
+  return Compute({});
+}
+
+void Session::UncoverLastRow() {
   const auto last = static_cast<int64_t>(tokens_.size()) - 1;
   if (replay_from_ > last) state_->Truncate(last, &replay_from_);
-  return Compute({});
 }
 
 Status Session::Append(std::span<const baleen_token> tokens) {
@@ -307,13 +335,8 @@ Status Session::Append(std::span<const baleen_token> tokens) {
   const auto start = Clock::now();
   BALEEN_RETURN_IF_ERROR(Restore());
   if (tokens_.empty()) {
-    BALEEN_ASSIGN_OR_RETURN(PrefixMatch match, FindShared(tokens, 0));
-    if (match.state) {
-      stats_.reused_tokens += static_cast<uint64_t>(match.replay_from);
-      const size_t length = match.length;
-      TakeShared(std::move(match), tokens.first(length));
-      tokens = tokens.subspan(length);
-    }
+    BALEEN_ASSIGN_OR_RETURN(const size_t taken, TakeBeginning(tokens));
+    tokens = tokens.subspan(taken);
   }
   // Conversations go back to where a prompt ended, and other sessions begin
   // with the same prompt; its last row is computed again for its logits.
@@ -348,12 +371,6 @@ Status Session::AppendScored(std::span<const baleen_token> tokens,
       1, kScoredBytes / static_cast<int64_t>(vocabulary * sizeof(float)));
   tokens_.Reserve(tokens.size());
   Vector<float> rows_logits(bundle_->memory());
-  const auto score = [&](std::span<const float> logits, baleen_token token) {
-    const float logit = logits[static_cast<size_t>(token)];
-    return baleen_token_score{
-        token, logit,
-        static_cast<float>(static_cast<double>(logit) - LogSumExp(logits))};
-  };
   for (size_t done = 0; done < tokens.size();) {
     const auto position = static_cast<int64_t>(tokens_.size());
     const int64_t count = std::min(
@@ -363,7 +380,7 @@ Status Session::AppendScored(std::span<const baleen_token> tokens,
     rows_logits.resize(rows.size() * vocabulary);
     // The first is scored by the logits from before; RunRows forgets them.
     baleen_token_score first = {rows[0], 0, 0};
-    if (!tokens_.empty()) first = score(logits_, rows[0]);
+    if (!tokens_.empty()) first = Score(logits_, rows[0]);
     BALEEN_RETURN_IF_ERROR(RunRows(rows, position, count, rows_logits.data()));
     scores[done] = first;
     const auto row = [&](size_t i) {
@@ -371,7 +388,7 @@ Status Session::AppendScored(std::span<const baleen_token> tokens,
           .subspan(i * vocabulary, vocabulary);
     };
     for (size_t i = 1; i < rows.size(); ++i) {
-      scores[done + i] = score(row(i - 1), rows[i]);
+      scores[done + i] = Score(row(i - 1), rows[i]);
     }
     tokens_.Add(rows);
     stats_.prompt_tokens += rows.size();
@@ -425,6 +442,7 @@ Status Session::Truncate(size_t keep) {
   BALEEN_RETURN_IF_ERROR(Restore());
   logits_valid_ = false;
   tokens_.Truncate(keep);
+  if (drafting_ != nullptr) drafting_->Keep(keep);
   const int64_t length =
       std::min<int64_t>(state_->length(), static_cast<int64_t>(keep));
   int64_t replay_from = length;
@@ -472,24 +490,6 @@ Status Session::Sample(const baleen_sampling& sampling, baleen_token* token) {
                          {bundle_->temperature(), bundle_->top_p()}, token);
 }
 
-Status Session::Step(const baleen_sampling& sampling,
-                     std::span<baleen_token> tokens, size_t* count) {
-  BALEEN_RETURN_IF_ERROR(CheckRoom(1));
-  // Those that a long call has chosen before.
-  BALEEN_RETURN_IF_ERROR(FlushLog());
-  tokens_.Reserve(1);
-  const auto start = Clock::now();
-  baleen_token token = -1;
-  BALEEN_RETURN_IF_ERROR(Sample(sampling, &token));
-  tokens_.Add({&token, 1});
-  logits_valid_ = false;
-  tokens[0] = token;
-  *count = 1;
-  ++stats_.generated_tokens;
-  stats_.generate_seconds += SecondsSince(start);
-  return Status();
-}
-
 Result<Owned<Session>> Session::Fork() {
   baleen_session_options options = options_;
   options.progress = nullptr;
@@ -502,6 +502,9 @@ Result<Owned<Session>> Session::Fork() {
   BALEEN_ASSIGN_OR_RETURN(
       fork->state_, state_->ForkAt(state_->length(), &fork->replay_from_));
   fork->state_->KeepWindowsEach(window_period());
+  BALEEN_ASSIGN_OR_RETURN(
+      fork->drafting_,
+      Drafting::Create(bundle_->model(), options, bundle_->memory()));
   fork->tokens_.Assign(tokens_);
   fork->logits_ = logits_;
   fork->logits_valid_ = logits_valid_;

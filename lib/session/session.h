@@ -29,10 +29,12 @@
 #include "context/state_budget.h"
 #include "models/model.h"
 #include "session/call_counts.h"
+#include "session/drafting.h"
 #include "session/model_bundle.h"
 #include "session/prefix_index.h"
 #include "session/sampler.h"
 #include "session/saved_state.h"
+#include "session/session_step.h"
 #include "session/token_line.h"
 #include "session/token_log.h"
 
@@ -90,6 +92,21 @@ class Session final : public Evictable {
   Status Sample(const baleen_sampling& sampling, baleen_token* token);
   Status Step(const baleen_sampling& sampling, std::span<baleen_token> tokens,
               size_t* count);
+  // Drops the last `count` of the tokens that the last Step chose.
+  void TakeBack(size_t count);
+
+  // Step in parts, for several sessions in one pass.  Prepare says how many rows
+  // it needs; Place puts up to `share` of them, if there are any, into the
+  // request, which is to be run; then End takes their logits, or the failure.
+  Status PrepareStep(SessionStep* step);
+  Status PlaceRows(int64_t share, SessionStep* step);
+  Status EndStep(SessionStep* step);
+  void CountTime(const SessionStep& step, double seconds);
+  // The rows of a request in the model's next pass.
+  void RunRequest(StepRequest* request);
+  // What the state needs for them.
+  uint64_t GrowthOf(const StepRequest& request) const;
+  baleen_mode mode() const { return options_.mode; }
   Result<Owned<Session>> Fork();
 
   // Makes the call that is inside fail with BALEEN_CANCELLED.  From any thread
@@ -146,6 +163,23 @@ class Session final : public Evictable {
                  int64_t output_count, float* logits);
   int64_t ChunkRows(int64_t position, int64_t left) const;
   Status ReportProgress(uint64_t done, uint64_t total) const;
+  // If the state has every token, its last row is to be computed again.
+  void UncoverLastRow();
+  // Makes the request for rows, and for the logits of the last of them.
+  void FillRequest(std::span<const baleen_token> rows, int64_t position,
+                   int64_t output_count, float* logits, StepRequest* request);
+  // What became of it: the rows are there, or the state is as it was.
+  Status TakeRows(const StepRequest& request);
+
+  // step.cc
+  friend struct SessionStep;
+  Status CheckStep(const SessionStep& step) const;
+  Status Guess(SessionStep* step);
+  Status ChooseTokens(SessionStep* step);
+  // Drops all but the first tokens and their rows.
+  void KeepTokens(size_t keep);
+  // Keeps so many, behind which comes one that was chosen and not computed.
+  void EndWith(baleen_token token, size_t before);
 
   // Known to the budget and to other sessions from now on.
   void Register();
@@ -169,6 +203,9 @@ class Session final : public Evictable {
                                  int64_t own);
   Result<PrefixMatch> FindSaved(std::span<const baleen_token> tokens,
                                 std::span<const uint64_t> chain, int64_t least);
+  // Takes what others have of the tokens that a session without a state has, or
+  // will have; says how many of `tokens` are its own now.
+  Result<size_t> TakeBeginning(std::span<const baleen_token> tokens);
   // Makes the session hold the match, which begins `tokens`.
   void TakeShared(PrefixMatch match, std::span<const baleen_token> tokens);
 
@@ -193,6 +230,8 @@ class Session final : public Evictable {
   Vector<float> logits_;
   bool logits_valid_ = false;
   Sampler sampler_;
+  Owned<Drafting> drafting_;   // NULL: no guesses.
+  Vector<float> step_logits_;  // Of a pass with guesses.
   std::atomic<bool> cancel_{false};
   baleen_session_stats stats_ = {};
   CallCounts counts_;

@@ -84,6 +84,18 @@ Result<PrefixMatch> Session::FindSaved(std::span<const baleen_token> tokens,
   return match;
 }
 
+Result<size_t> Session::TakeBeginning(std::span<const baleen_token> tokens) {
+  if (state_->length() > 0) return size_t{0};
+  const bool own = !tokens_.empty();
+  if (own) tokens = tokens_;
+  BALEEN_ASSIGN_OR_RETURN(PrefixMatch match, FindShared(tokens, 0));
+  if (!match.state) return size_t{0};
+  stats_.reused_tokens += static_cast<uint64_t>(match.replay_from);
+  const size_t length = match.length;
+  TakeShared(std::move(match), own ? tokens : tokens.first(length));
+  return own ? size_t{0} : length;
+}
+
 void Session::TakeShared(PrefixMatch match,
                          std::span<const baleen_token> tokens) {
   match.state->KeepWindowsEach(window_period());

@@ -109,6 +109,7 @@ Status Session::LoadFrom(SavedInput* input, const char* name) {
   logits_valid_ = reader.header().logit_count != 0;
   replay_from_ = replay_from;
   options_.seed = reader.header().seed;
+  if (drafting_ != nullptr) drafting_->Keep(0);
   return Status();
 }
 

@@ -4,6 +4,7 @@
 #include <baleen/baleen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -135,6 +136,28 @@ inline Tokens Generate(const Session& session, size_t count,
     tokens.push_back(token);
   }
   return tokens;
+}
+
+// The same with room for guesses that come true.
+inline Tokens GenerateAhead(const Session& session, size_t count,
+                            const baleen_sampling& sampling = Greedy()) {
+  constexpr size_t kRoom = 9;
+  Tokens tokens;
+  while (tokens.size() < count) {
+    baleen_token some[kRoom] = {};
+    size_t got = 0;
+    EXPECT_OK(baleen_session_step(session.get(), &sampling, some,
+                                  std::min(kRoom, count - tokens.size()), &got,
+                                  &last_error));
+    if (got == 0) break;
+    tokens.insert(tokens.end(), some, some + got);
+  }
+  return tokens;
+}
+
+inline Tokens Part(const Tokens& tokens, size_t first, size_t count) {
+  const auto begin = tokens.begin() + static_cast<ptrdiff_t>(first);
+  return {begin, begin + static_cast<ptrdiff_t>(count)};
 }
 
 // Beginning-of-sequence and `count` tokens of held-out text, for a prompt of

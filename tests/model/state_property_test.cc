@@ -1,6 +1,7 @@
-// Random programs of sessions that append, truncate, fork, save, load, step, are
-// cancelled, evicted and share what they have, each held to a session of another
-// context that is given the same tokens and nothing else: the same bits.
+// Random programs of sessions that append, truncate, fork, save, load, step with
+// and without guesses, alone and together, are cancelled, evicted and share what
+// they have, each held to a session of another context that is given the same
+// tokens and nothing else: the same bits.
 //
 // BALEEN_PROPERTY_ROUNDS=N runs N programs of each kind instead of one.
 #include <unistd.h>
@@ -82,6 +83,7 @@ class Programs : public testing::TestWithParam<Kind> {
     baleen_session_options options = SessionOptions(GetParam().mode);
     options.flags = BALEEN_SESSION_PRIVATE;
     options.window = BALEEN_WINDOW_NONE;
+    options.draft = BALEEN_DRAFT_OFF;
     return options;
   }
 
@@ -129,6 +131,7 @@ class Programs : public testing::TestWithParam<Kind> {
     options.window = static_cast<baleen_window>(Random(4));
     if (options.window == BALEEN_WINDOW_PERIODIC) options.window_period = 256;
     if (Random(6) == 0) options.flags |= BALEEN_SESSION_PRIVATE;
+    options.draft = static_cast<baleen_draft>(Random(4));
     if (Random(3) == 0) {
       one->log = (folder_ / ("log" + std::to_string(++names_))).string();
       options.log_path = one->log.c_str();
@@ -136,13 +139,17 @@ class Programs : public testing::TestWithParam<Kind> {
     one->session = MakeSession(model_.get(), options);
   }
 
-  void AppendSome(One* one) {
-    const size_t room = kMostTokens - one->tokens.size();
+  // Some that may follow those of a session.
+  Tokens MoreTokens(const One& one) {
+    const size_t room = kMostTokens - one.tokens.size();
     const size_t count = std::min(room, 1 + Random(Random(3) == 0 ? 400 : 40));
     const Tokens all = RandomTokens(kMostTokens);
-    const Tokens more(
-        all.begin() + static_cast<ptrdiff_t>(one->tokens.size()),
-        all.begin() + static_cast<ptrdiff_t>(one->tokens.size() + count));
+    const auto first = all.begin() + static_cast<ptrdiff_t>(one.tokens.size());
+    return Tokens(first, first + static_cast<ptrdiff_t>(count));
+  }
+
+  void AppendSome(One* one) {
+    const Tokens more = MoreTokens(*one);
     Append(one->session, more);
     one->tokens.insert(one->tokens.end(), more.begin(), more.end());
   }
@@ -159,12 +166,58 @@ class Programs : public testing::TestWithParam<Kind> {
 
   void StepSome(One* one) {
     if (one->tokens.empty() || one->tokens.size() + 8 > kMostTokens) return;
-    const Tokens chosen = Generate(one->session, 1 + Random(7));
-    for (const baleen_token token : chosen) {
-      const std::vector<float>& wanted = Fresh(one->tokens);
-      ASSERT_EQ(std::max_element(wanted.begin(), wanted.end()) - wanted.begin(),
-                token);
-      one->tokens.push_back(token);
+    TakeChosen(one, GenerateAhead(one->session, 1 + Random(7)));
+  }
+
+  // What was chosen is what a session that does nothing else chooses.
+  void TakeChosen(One* one, const Tokens& chosen) {
+    if (chosen.empty()) return;
+    const Session session = MakeSession(plain_.get(), PlainOptions());
+    Append(session, one->tokens);
+    ASSERT_EQ(chosen, Generate(session, chosen.size()));
+    one->tokens.insert(one->tokens.end(), chosen.begin(), chosen.end());
+  }
+
+  // Two sessions read some and choose a few tokens, call by call.
+  void StepTogether(One* a, One* b) {
+    One* const ones[2] = {a, b};
+    Tokens inputs[2];
+    Tokens chosen[2];
+    size_t wanted[2] = {0, 0};
+    for (size_t i = 0; i < 2; ++i) {
+      if (Random(3) > 0) inputs[i] = MoreTokens(*ones[i]);
+      const size_t size = ones[i]->tokens.size() + inputs[i].size();
+      if (size > 0 && size + 8 <= kMostTokens) wanted[i] = Random(4);
+    }
+    const baleen_sampling greedy = Greedy();
+    for (int calls = 0; calls < 1000; ++calls) {
+      baleen_step steps[2] = {};
+      baleen_token tokens[2] = {-1, -1};
+      for (size_t i = 0; i < 2; ++i) {
+        steps[i].session = ones[i]->session.get();
+        steps[i].input = inputs[i].data();
+        steps[i].input_count = inputs[i].size();
+        steps[i].sampling = &greedy;
+        steps[i].tokens = &tokens[i];
+        steps[i].capacity = chosen[i].size() < wanted[i] ? 1 : 0;
+      }
+      EXPECT_OK(baleen_session_step_many(steps, 2, &last_error));
+      for (size_t i = 0; i < 2; ++i) {
+        ASSERT_EQ(steps[i].status, BALEEN_OK);
+        const auto end =
+            inputs[i].begin() + static_cast<ptrdiff_t>(steps[i].input_done);
+        ones[i]->tokens.insert(ones[i]->tokens.end(), inputs[i].begin(), end);
+        inputs[i].erase(inputs[i].begin(), end);
+        if (steps[i].count > 0) chosen[i].push_back(tokens[i]);
+      }
+      if (inputs[0].empty() && inputs[1].empty() &&
+          chosen[0].size() == wanted[0] && chosen[1].size() == wanted[1]) {
+        break;
+      }
+    }
+    for (size_t i = 0; i < 2; ++i) {
+      ASSERT_EQ(chosen[i].size(), wanted[i]);
+      TakeChosen(ones[i], chosen[i]);
     }
   }
 
@@ -241,7 +294,7 @@ class Programs : public testing::TestWithParam<Kind> {
   void Operate() {
     One& one = sessions_[Random(kSessions)];
     One& other = sessions_[Random(kSessions)];
-    switch (Random(12)) {
+    switch (Random(14)) {
       case 0:
       case 1:
         return AppendSome(&one);
@@ -268,6 +321,10 @@ class Programs : public testing::TestWithParam<Kind> {
         return;
       case 10:
         return Random(2) == 0 ? MakeNew(&one) : Cancel(&one);
+      case 11:
+      case 12:
+        if (&one != &other) StepTogether(&one, &other);
+        return;
       default:
         return ResumeFromLog(&one);
     }

@@ -1,10 +1,12 @@
 // What every binding shows with the pocket model: loading, errors, sessions.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <memory>
 #include <mutex>
 #include <numeric>
+#include <string>
 #include <thread>
 #include <type_traits>
 
@@ -141,7 +143,8 @@ TEST(SessionTest, StatesAreSavedAndLoaded) {
   baleen::Session first = NewSession(3);
   first.Append(Prompt(200));
   std::vector<std::byte> state = first.Save();
-  const std::string path = testing::TempDir() + "baleen_cpp_state";
+  const std::string path =
+      testing::TempDir() + "baleen_cpp_state_" + std::to_string(getpid());
   first.SaveFile(path);
   const std::string want = Generate(&first, Sampling::Greedy(), 24);
   baleen::Session second = NewSession(0);

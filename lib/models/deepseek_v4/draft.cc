@@ -4,27 +4,17 @@
 
 namespace baleen::deepseek_v4 {
 
-Status V4Model::ReadStreams(int64_t first, int64_t count, uint16_t* streams) {
-  const std::lock_guard<std::mutex> lock(store_->mutex());
-  if (first < 0 || count < 0 || first + count > last_rows_) {
-    return InvalidArgument("the last step left the streams of %lld rows",
-                           static_cast<long long>(last_rows_));
-  }
-  return Read(BALEEN_OP_HC_HEAD, last_streams_, first, count, streams);
-}
-
-Status V4Model::FindDraftPass(const PassShape& needed) {
-  if (draft_pass_ != nullptr && draft_pass_->shape.Covers(needed)) {
-    return Status();
-  }
+Result<Pass*> V4Model::FindDraftPass(const PassShape& needed) {
+  Owned<Pass>& kept = draft_passes_[static_cast<size_t>(needed.mode)];
+  if (kept != nullptr && kept->shape.Covers(needed)) return kept.get();
   BALEEN_RETURN_IF_ERROR(rope_.Reserve(needed.positions));
   Assignment assignment = assignment_;
   PassBuild build;
   build.assignment = &assignment;
-  BALEEN_ASSIGN_OR_RETURN(draft_pass_, weights_.mtp.empty()
-                                           ? BuildDspark(Parts(), needed, build)
-                                           : BuildMtp(Parts(), needed, build));
-  return Status();
+  BALEEN_ASSIGN_OR_RETURN(kept, weights_.mtp.empty()
+                                    ? BuildDspark(Parts(), needed, build)
+                                    : BuildMtp(Parts(), needed, build));
+  return kept.get();
 }
 
 Status V4Model::DraftMtp(baleen_mode mode, const MtpRows& rows,
@@ -34,14 +24,16 @@ Status V4Model::DraftMtp(baleen_mode mode, const MtpRows& rows,
   const auto count = static_cast<int64_t>(rows.next_tokens.size());
   const int64_t positions = rows.position + count;
   if (count == 0 || count > RowLimit(positions) || rows.output_count > count ||
-      positions > rows.state->length()) {
+      rows.state->length() == 0 ||
+      positions > rows.state->length() + kGuessedRows) {
     return InvalidArgument("%lld rows from position %lld cannot be drafted on",
                            static_cast<long long>(count),
                            static_cast<long long>(rows.position));
   }
   const std::lock_guard<std::mutex> lock(store_->mutex());
   const DefaultFloatMode float_mode;
-  BALEEN_RETURN_IF_ERROR(FindDraftPass(ShapeFor(mode, count, positions)));
+  BALEEN_ASSIGN_OR_RETURN(const Pass* pass,
+                          FindDraftPass(ShapeFor(mode, count, positions)));
   BALEEN_RETURN_IF_ERROR(FindHead(mode).status());
   StepPart part;
   part.state = rows.state;
@@ -49,20 +41,17 @@ Status V4Model::DraftMtp(baleen_mode mode, const MtpRows& rows,
   part.position = rows.position;
   part.output_count = rows.output_count;
   part.counters = rows.counters;
-  const Pass& pass = *draft_pass_;
-  const BatchCounts counts =
-      FillBatch(*pass.batch, std::span<const StepPart>(&part, 1));
-  BALEEN_RETURN_IF_ERROR(pass.batch->Upload(counts));
+  const std::span<const StepPart> parts(&part, 1);
+  BALEEN_RETURN_IF_ERROR(pass->batch->Upload(FillBatch(*pass->batch, parts)));
   const uint64_t size = static_cast<uint64_t>(count * config_.streams) *
                         static_cast<uint64_t>(config_.hidden) *
                         sizeof(uint16_t);
-  BALEEN_RETURN_IF_ERROR(Write(pass.streams_in, rows.streams, size));
-  BALEEN_RETURN_IF_ERROR(pass.program->Run(count, cancel, trace_));
-  BALEEN_RETURN_IF_ERROR(RunHead(pass, counts.outputs, cancel, logits));
-  BALEEN_RETURN_IF_ERROR(
-      CountParts(&pass, std::span<const StepPart>(&part, 1), &draft_costs_));
+  BALEEN_RETURN_IF_ERROR(Write(pass->streams_in, rows.streams, size));
+  BALEEN_RETURN_IF_ERROR(pass->program->Run(count, cancel, trace_));
+  BALEEN_RETURN_IF_ERROR(RunHead(*pass, parts, cancel, logits));
+  BALEEN_RETURN_IF_ERROR(CountParts(pass, parts, &draft_costs_));
   if (streams == nullptr) return Status();
-  return Read(BALEEN_OP_HC_HEAD, pass.streams, 0, count, streams);
+  return Read(BALEEN_OP_HC_HEAD, pass->streams, 0, count, streams);
 }
 
 Status V4Model::RunContexts(baleen_mode mode, const StepPart& part,
@@ -107,8 +96,10 @@ Status V4Model::DraftBlock(baleen_mode mode, SessionState* state,
   }
   const std::lock_guard<std::mutex> lock(store_->mutex());
   const DefaultFloatMode float_mode;
-  BALEEN_RETURN_IF_ERROR(
+  BALEEN_ASSIGN_OR_RETURN(
+      const Pass* found,
       FindDraftPass({mode, block, PositionBucket(first + block)}));
+  const Pass& pass = *found;
   Vector<baleen_token> tokens(size, config_.dspark_noise_token, memory_);
   tokens[0] = next;
   StepPart part;
@@ -117,7 +108,6 @@ Status V4Model::DraftBlock(baleen_mode mode, SessionState* state,
   part.position = first;
   part.output_count = block;
   part.counters = draft.counters;
-  const Pass& pass = *draft_pass_;
   const BatchCounts counts =
       FillBatch(*pass.batch, std::span<const StepPart>(&part, 1));
   BALEEN_RETURN_IF_ERROR(pass.batch->Upload(counts));

@@ -27,6 +27,8 @@ void CopyText(std::string_view text, std::span<char> out) {
   out[size] = '\0';
 }
 
+}  // namespace
+
 // Counts what goes through it, for plans that are exact to the byte.
 class CountingMemory final : public std::pmr::memory_resource {
  public:
@@ -50,6 +52,8 @@ class CountingMemory final : public std::pmr::memory_resource {
   Memory* memory_;
   uint64_t bytes_ = 0;
 };
+
+namespace {
 
 // What the configuration alone tells of the drafter.
 Drafter DrafterOf(const Config& config) {
@@ -328,6 +332,7 @@ Result<MemoryNeed> V4Model::Need(baleen_mode mode, int64_t capacity,
   };
   const Side host = machine_->cpu_side();
   need.scratch_host = counting.bytes() + scratch(host);
+  BALEEN_RETURN_IF_ERROR(AddDraftNeed(parts, &counting, mode, capacity, &need));
   need.session_host =
       State::ObjectBytes(capacity) + SessionBytes(host, capacity);
   need.weights_host = prepared_->bytes(host);
@@ -342,6 +347,31 @@ Result<MemoryNeed> V4Model::Need(baleen_mode mode, int64_t capacity,
   std::copy(std::begin(weights_.bytes_by_part),
             std::end(weights_.bytes_by_part), std::begin(need.weights_by_part));
   return need;
+}
+
+Status V4Model::AddDraftNeed(const PassParts& parts,
+                             const CountingMemory* counting, baleen_mode mode,
+                             int64_t capacity, MemoryNeed* need) const {
+  if (weights_.drafter == Drafter::kNone) return Status();
+  const uint64_t before = counting->bytes();
+  Assignment assignment = assignment_;
+  PassBuild build;
+  build.assignment = &assignment;
+  build.measure = true;
+  const bool mtp = weights_.drafter == Drafter::kMtp;
+  const PassShape shape =
+      mtp ? ShapeFor(mode, kFewRows, capacity)
+          : PassShape{mode, config_.dspark_block, PositionBucket(capacity)};
+  BALEEN_ASSIGN_OR_RETURN(
+      const Owned<Pass> pass,
+      mtp ? BuildMtp(parts, shape, build) : BuildDspark(parts, shape, build));
+  const Side host = machine_->cpu_side();
+  need->draft_host = counting->bytes() - before + pass->bytes(host);
+  if (machine_->split()) need->draft_device = pass->bytes(kDevice);
+  if (mtp) {
+    need->draft_row = static_cast<uint64_t>(stream_size()) * sizeof(uint16_t);
+  }
+  return Status();
 }
 
 uint64_t V4Model::StateGrowth(int64_t positions) const {

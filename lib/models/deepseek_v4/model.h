@@ -22,6 +22,8 @@
 
 namespace baleen::deepseek_v4 {
 
+class CountingMemory;
+
 class V4Model final : public Model, public DraftModel {
  public:
   static Result<Ref<Model>> Create(ModelRequest request);
@@ -43,11 +45,15 @@ class V4Model final : public Model, public DraftModel {
   DraftModel* drafter() override;
   void SetTrace(Trace* trace) override;
 
-  Status ReadStreams(int64_t first, int64_t count, uint16_t* streams) override;
   Status DraftMtp(baleen_mode mode, const MtpRows& rows,
                   const std::atomic<bool>* cancel, float* logits,
                   uint16_t* streams) override;
-  int64_t block_size() const override { return config_.dspark_block; }
+  int64_t stream_size() const override {
+    return int64_t{config_.streams} * config_.hidden;
+  }
+  int64_t block_size() const override {
+    return weights_.dspark.empty() ? 0 : config_.dspark_block;
+  }
   Status DraftBlock(baleen_mode mode, SessionState* state, baleen_token next,
                     std::span<const baleen_sample_row> rows,
                     const std::atomic<bool>* cancel,
@@ -101,6 +107,9 @@ class V4Model final : public Model, public DraftModel {
   int64_t RowsFor(int64_t positions) const;
   PassShape ShapeFor(baleen_mode mode, int64_t rows, int64_t positions) const;
   PassParts Parts() const;
+  Status AddDraftNeed(const PassParts& parts, const CountingMemory* counting,
+                      baleen_mode mode, int64_t capacity,
+                      MemoryNeed* need) const;
 
   // step.cc
   Status CheckParts(std::span<const StepPart> parts, int64_t* rows,
@@ -115,11 +124,16 @@ class V4Model final : public Model, public DraftModel {
   Status RunParts(Pass& pass, std::span<const StepPart> parts,
                   const std::atomic<bool>* cancel, float* logits);
   BatchCounts FillBatch(Batch& batch, std::span<const StepPart> parts) const;
-  Status RunHead(const Pass& pass, int64_t outputs,
+  Status RunHead(const Pass& pass, std::span<const StepPart> parts,
                  const std::atomic<bool>* cancel, float* logits);
+  // Rows [done, done + count) of all outputs, to the places of their parts.
+  Status ReadLogits(const Pass& head, std::span<const StepPart> parts,
+                    int64_t done, int64_t count, float* logits) const;
+  Status ReadPartStreams(const Pass& pass,
+                         std::span<const StepPart> parts) const;
   Result<Pass*> FindPass(const PassShape& needed);
   Result<Pass*> FindHead(baleen_mode mode);
-  Status FindDraftPass(const PassShape& needed);
+  Result<Pass*> FindDraftPass(const PassShape& needed);
 
   // The side that `op` leaves its output on.
   Side SideOf(baleen_op op) const { return assignment_.side(op); }
@@ -153,11 +167,8 @@ class V4Model final : public Model, public DraftModel {
   // Guarded by the store's mutex.
   std::array<Owned<Pass>, 2> passes_;  // By mode.
   std::array<Owned<Pass>, 2> heads_;
-  Owned<Pass> draft_pass_;
+  std::array<Owned<Pass>, 2> draft_passes_;
   Vector<int32_t> routes_;  // Of a step, where a device has them.
-  // Of the last step: how many rows, and where their streams are.
-  int64_t last_rows_ = 0;
-  const Tensor* last_streams_ = nullptr;
   Trace* trace_ = nullptr;
 };
 

@@ -56,7 +56,8 @@ Status V4Model::CheckParts(std::span<const StepPart> parts, int64_t* rows,
 Status V4Model::CountOnly(std::span<const StepPart> parts,
                           const float* logits) {
   for (const StepPart& part : parts) {
-    if (part.output_count == 0 || logits == nullptr) continue;
+    const bool has_place = logits != nullptr || part.logits != nullptr;
+    if (part.output_count == 0 || !has_place) continue;
     return Unsupported(
         "the model was loaded for its shapes only, so there are no logits");
   }
@@ -131,7 +132,6 @@ Status V4Model::StepLocked(baleen_mode mode, std::span<const StepPart> parts,
                            const std::atomic<bool>* cancel, float* logits) {
   // Tables of rotation are computed here, too.
   const DefaultFloatMode float_mode;
-  last_rows_ = 0;
   BALEEN_ASSIGN_OR_RETURN(Pass * pass, FindPass(needed));
   BALEEN_RETURN_IF_ERROR(FindHead(mode).status());
   if (experts_ != nullptr) {
@@ -146,24 +146,10 @@ Status V4Model::StepLocked(baleen_mode mode, std::span<const StepPart> parts,
 
 Status V4Model::RunParts(Pass& pass, std::span<const StepPart> parts,
                          const std::atomic<bool>* cancel, float* logits) {
-  const auto run = [&]() -> Status {
-    for (const StepPart& part : parts) {
-      BALEEN_RETURN_IF_ERROR(
-          static_cast<State&>(*part.state)
-              .Prepare(part.position, static_cast<int64_t>(part.tokens.size()),
-                       part.frozen));
-    }
-    const BatchCounts counts = FillBatch(*pass.batch, parts);
-    BALEEN_RETURN_IF_ERROR(pass.batch->Upload(counts));
-    BALEEN_RETURN_IF_ERROR(pass.program->Run(counts.rows, cancel, trace_));
-    last_rows_ = counts.rows;
-    last_streams_ = pass.streams;
-    BALEEN_RETURN_IF_ERROR(RunHead(pass, counts.outputs, cancel, logits));
-    return CountParts(&pass, parts, &costs_);
-  };
-  // Left by an exception, too, states must know that rows were written.
+  // Left by an exception, too, states must know what was written.
   struct Guard {
     std::span<const StepPart> parts;
+    bool started = false;
     bool done = false;
     ~Guard() {
       for (const StepPart& part : parts) {
@@ -172,15 +158,27 @@ Status V4Model::RunParts(Pass& pass, std::span<const StepPart> parts,
         if (done) {
           state.Commit(part.position, count);
         } else {
-          state.Abandon(part.position, count);
+          state.Abandon(part.position, started ? count : 0);
         }
       }
     }
   };
   Guard guard = {parts};
-  const Status status = run();
-  guard.done = status.ok();
-  return status;
+  for (const StepPart& part : parts) {
+    BALEEN_RETURN_IF_ERROR(
+        static_cast<State&>(*part.state)
+            .Prepare(part.position, static_cast<int64_t>(part.tokens.size()),
+                     part.frozen));
+  }
+  const BatchCounts counts = FillBatch(*pass.batch, parts);
+  BALEEN_RETURN_IF_ERROR(pass.batch->Upload(counts));
+  guard.started = true;
+  BALEEN_RETURN_IF_ERROR(pass.program->Run(counts.rows, cancel, trace_));
+  BALEEN_RETURN_IF_ERROR(ReadPartStreams(pass, parts));
+  BALEEN_RETURN_IF_ERROR(RunHead(pass, parts, cancel, logits));
+  BALEEN_RETURN_IF_ERROR(CountParts(&pass, parts, &costs_));
+  guard.done = true;
+  return Status();
 }
 
 BatchCounts V4Model::FillBatch(Batch& batch,
@@ -222,8 +220,43 @@ BatchCounts V4Model::FillBatch(Batch& batch,
   return counts;
 }
 
-Status V4Model::RunHead(const Pass& pass, int64_t outputs,
+Status V4Model::ReadPartStreams(const Pass& pass,
+                                std::span<const StepPart> parts) const {
+  int64_t end = 0;
+  for (const StepPart& part : parts) {
+    end += static_cast<int64_t>(part.tokens.size());
+    if (part.stream_count == 0) continue;
+    BALEEN_RETURN_IF_ERROR(Read(BALEEN_OP_HC_HEAD, pass.streams,
+                                end - part.stream_count, part.stream_count,
+                                part.streams));
+  }
+  return Status();
+}
+
+Status V4Model::ReadLogits(const Pass& head, std::span<const StepPart> parts,
+                           int64_t done, int64_t count, float* logits) const {
+  int64_t first = 0;
+  for (const StepPart& part : parts) {
+    // Of the part's outputs, those that were computed now.
+    const int64_t begin = std::max(first, done);
+    const int64_t end = std::min(first + part.output_count, done + count);
+    if (begin < end) {
+      float* const place =
+          part.logits == nullptr
+              ? logits + begin * config_.vocabulary
+              : part.logits + (begin - first) * config_.vocabulary;
+      BALEEN_RETURN_IF_ERROR(
+          Read(BALEEN_OP_HEAD, head.logits, begin - done, end - begin, place));
+    }
+    first += part.output_count;
+  }
+  return Status();
+}
+
+Status V4Model::RunHead(const Pass& pass, std::span<const StepPart> parts,
                         const std::atomic<bool>* cancel, float* logits) {
+  int64_t outputs = 0;
+  for (const StepPart& part : parts) outputs += part.output_count;
   if (outputs == 0) return Status();
   BALEEN_ASSIGN_OR_RETURN(Pass * head, FindHead(pass.shape.mode));
   const Side from = SideOf(BALEEN_OP_HC_HEAD);
@@ -241,8 +274,7 @@ Status V4Model::RunHead(const Pass& pass, int64_t outputs,
     counts.outputs = count;
     BALEEN_RETURN_IF_ERROR(head->batch->Upload(counts));
     BALEEN_RETURN_IF_ERROR(head->program->Run(count, cancel, trace_));
-    BALEEN_RETURN_IF_ERROR(Read(BALEEN_OP_HEAD, head->logits, 0, count,
-                                logits + done * config_.vocabulary));
+    BALEEN_RETURN_IF_ERROR(ReadLogits(*head, parts, done, count, logits));
   }
   return Status();
 }
@@ -315,7 +347,6 @@ Result<Owned<Pass>> V4Model::RunRange(baleen_mode mode, const StepPart& part,
                         sizeof(uint16_t);
   BALEEN_RETURN_IF_ERROR(Write(pass->streams, streams, size));
   BALEEN_RETURN_IF_ERROR(RunParts(*pass, parts, nullptr, logits));
-  last_rows_ = 0;  // The pass is the caller's.
   BALEEN_RETURN_IF_ERROR(
       Read(BALEEN_OP_HC_HEAD, pass->streams, 0, rows, streams));
   return pass;

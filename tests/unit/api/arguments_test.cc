@@ -250,16 +250,6 @@ TEST_F(ArgumentsTest, OptionsOfASessionAreChecked) {
          "state_path");
 }
 
-TEST_F(ArgumentsTest, WhatLaterVersionsFillIsRefusedWithASentence) {
-  baleen_session_options options = SessionOptions();
-  options.draft = BALEEN_DRAFT_LOOKUP;
-  Expect(Session(options), BALEEN_UNSUPPORTED, "options.draft");
-  baleen_step step = {};
-  step.session = session_.get();
-  Expect(baleen_session_step_many(&step, 1, &error_), BALEEN_UNSUPPORTED,
-         "one session at a time");
-}
-
 TEST_F(ArgumentsTest, PackingNeedsWeights) {
   for (const uint32_t flag :
        {BALEEN_MODEL_TOKENIZER_ONLY, BALEEN_MODEL_SHAPES_ONLY,

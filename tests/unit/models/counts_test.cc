@@ -288,17 +288,21 @@ TEST(CountsTest, ReplayedRowsOnlyRead) {
 TEST(CountsTest, DraftersCountAsSuch) {
   TestModel model("pocket");
   const Counted timeline(model.model());
-  timeline.Fill(20, 256);
   DraftModel* drafter = model.model().drafter();
-  std::vector<uint16_t> streams(20 * 4 * 256);
-  Expect(drafter->ReadStreams(0, 20, streams.data()));
   const std::vector<baleen_token> tokens = Tokens(20);
+  std::vector<uint16_t> streams(4 * 256);
   Counters c = {};
+  StepPart part = timeline.Part(tokens, 0, &c);
+  part.stream_count = 1;
+  part.streams = streams.data();
+  Expect(model.model().Step(
+      BALEEN_MODE_FAST, std::span<const StepPart>(&part, 1), nullptr, nullptr));
+  c = {};
   MtpRows rows;
   rows.state = timeline.state.get();
   rows.position = 19;
   rows.next_tokens = std::span<const baleen_token>(tokens).last(1);
-  rows.streams = streams.data() + 19 * 4 * 256;
+  rows.streams = streams.data();
   rows.output_count = 1;
   rows.counters = &c;
   std::vector<float> logits(2048);

@@ -40,8 +40,24 @@ TEST_P(MemoryTest, NeedIsExact) {
         during = model.memory().bytes();
         EXPECT_EQ(during - before, need->session_host + need->scratch_host)
             << "mode " << mode << " capacity " << capacity;
+        // One guess, and the drafter's pass is there.
+        DraftModel* const drafter = model.model().drafter();
+        const std::vector<uint16_t> streams(
+            static_cast<size_t>(drafter->stream_size()));
+        EXPECT_EQ(need->draft_row, streams.size() * sizeof(uint16_t));
+        std::vector<float> logits(model.vocabulary());
+        MtpRows rows_given;
+        rows_given.state = &timeline.state();
+        rows_given.position = capacity - 1;
+        rows_given.next_tokens = std::span(tokens).first(1);
+        rows_given.streams = streams.data();
+        rows_given.output_count = 1;
+        Expect(drafter->DraftMtp(mode, rows_given, nullptr, logits.data(),
+                                 nullptr));
+        EXPECT_EQ(model.memory().bytes() - during, need->draft_host);
       }
-      EXPECT_EQ(model.memory().bytes(), during - need->session_host);
+      EXPECT_EQ(model.memory().bytes(),
+                during - need->session_host + need->draft_host);
     }
   }
 }

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cpu/entry.h"
+#include "models/drafter.h"
 #include "models/registry.h"
 #include "unit/models/golden.h"
 
@@ -126,6 +127,12 @@ std::vector<float> Timeline::Compute(int64_t chunk, int64_t outputs) {
     const int64_t first_wanted = end - outputs;
     part.output_count =
         std::clamp<int64_t>(replay_from_ + count - first_wanted, 0, count);
+    if (streams_ != nullptr) {
+      const auto row = static_cast<size_t>(model_->drafter()->stream_size());
+      streams_->resize(static_cast<size_t>(count) * row);
+      part.stream_count = count;
+      part.streams = streams_->data();
+    }
     Expect(model_->Step(mode_, std::span<const StepPart>(&part, 1), nullptr,
                         logits.data() + filled * vocabulary));
     filled += static_cast<size_t>(part.output_count);

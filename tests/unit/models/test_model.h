@@ -104,6 +104,8 @@ class Timeline {
   // The logits after each of the tokens, one after another.
   std::vector<float> AppendAll(std::span<const baleen_token> tokens,
                                int64_t chunk = 0);
+  // From now on, the residual streams of each step's rows go to *streams.
+  void KeepStreams(std::vector<uint16_t>* streams) { streams_ = streams; }
   void Truncate(size_t length);
   Timeline Fork();
   // Of the first `length` tokens.
@@ -132,6 +134,7 @@ class Timeline {
   StatePointer state_;
   std::vector<baleen_token> tokens_;
   int64_t replay_from_ = 0;
+  std::vector<uint16_t>* streams_ = nullptr;
 };
 
 // Throws std::runtime_error unless it is OK.

@@ -1,0 +1,119 @@
+#include "session/draft_pace.h"
+
+#include <algorithm>
+
+namespace baleen {
+namespace {
+
+// Weights of the newest observation.
+constexpr double kTimeWeight = 1.0 / 8;
+constexpr double kKeptWeight = 1.0 / 12;
+// Of what is only supposed: where all guesses come true, one more is tried now
+// and then.
+constexpr double kSupposedWeight = 1.0 / 512;
+
+// What takes so many times longer than usual waited for the processor, which
+// says little about its cost.
+constexpr double kOutlier = 2;
+
+// What a further row costs a pass at the least; for rows never tried.
+constexpr double kRowCost = 0.05;
+
+// Hopeful, so that a new session tries.
+constexpr double kFirstKept = 0.75;
+constexpr uint32_t kFirstPause = 16;
+constexpr uint32_t kLongestPause = 256;
+// What comes true so often needs no more trials to be believed.
+constexpr double kSure = 0.9;
+// Steps that a trial's guess is paid by, for each that it takes as long as.
+constexpr double kTrialSteps = 64;
+
+double Mix(double old, double fresh, double weight) {
+  return old == 0 ? fresh : old + (fresh - old) * weight;
+}
+
+}  // namespace
+
+void PassTimes::Learn(size_t rows, double seconds) {
+  if (rows >= seconds_.size()) return;
+  double& mean = seconds_[rows];
+  if (mean > 0) seconds = std::min(seconds, kOutlier * mean);
+  mean = Mix(mean, seconds, kTimeWeight);
+}
+
+double PassTimes::Of(size_t rows) const {
+  // Fewer rows never cost more than more of them; a pass that was seen to was
+  // slow for another reason.
+  double least = 0;
+  for (size_t more = rows; more < seconds_.size(); ++more) {
+    if (seconds_[more] == 0) continue;
+    least = least == 0 ? seconds_[more] : std::min(least, seconds_[more]);
+  }
+  if (least > 0) return least;
+  for (size_t fewer = rows; fewer-- > 1;) {
+    if (seconds_[fewer] == 0) continue;
+    return seconds_[fewer] * (1 + kRowCost * static_cast<double>(rows - fewer));
+  }
+  return 0;
+}
+
+DraftPace::DraftPace(bool one_by_one)
+    : one_by_one_(one_by_one), pause_(kFirstPause) {
+  kept_.fill(kFirstKept);
+}
+
+double DraftPace::Speed(const PassTimes& times, size_t guesses) const {
+  double tokens = 1;
+  double chance = 1;
+  for (size_t i = 0; i < guesses; ++i) {
+    chance *= kept_[i];
+    tokens += chance;
+  }
+  return tokens / (times.Of(guesses + 1) + guess_seconds_ * Shares(guesses));
+}
+
+size_t DraftPace::Choose(const PassTimes& times, size_t limit) {
+  limit = std::min(limit, reach_);
+  if (limit == 0) return 0;
+  size_t best = 0;
+  for (size_t k = 1; k <= limit; ++k) {
+    if (Speed(times, k) > Speed(times, best)) best = k;
+  }
+  if (best > 0) {
+    pause_ = kFirstPause;
+    paused_ = 0;
+    return best;
+  }
+  // A drafter that has much to catch up on waits longer.
+  const double least = kTrialSteps * guess_seconds_ / times.Of(1);
+  return ++paused_ < pause_ || paused_ < least ? 0 : 1;
+}
+
+void DraftPace::Learn(size_t guessed, size_t accepted, double seconds) {
+  if (guessed == 0) return;
+  if (seconds > 0) {
+    double one = seconds / Shares(guessed);
+    if (guess_seconds_ > 0) one = std::min(one, kOutlier * guess_seconds_);
+    guess_seconds_ = Mix(guess_seconds_, one, kTimeWeight);
+  }
+  for (size_t i = 0; i < std::min(guessed, accepted + 1); ++i) {
+    const double kept = i < accepted ? 1 : 0;
+    const double first_weights = 1.0 / (++seen_[i] + 1);
+    kept_[i] += (kept - kept_[i]) * std::max(kKeptWeight, first_weights);
+  }
+  // Of deeper guesses nothing was seen; they may be as likely as the last that
+  // was.
+  const size_t last = std::min(guessed - 1, accepted);
+  for (size_t i = last + 1; i < kept_.size(); ++i) {
+    kept_[i] += (kept_[last] - kept_[i]) * kSupposedWeight;
+  }
+  if (accepted == guessed) {
+    reach_ = std::min(kMostGuesses, std::max(reach_, 2 * guessed));
+  }
+  if (accepted == 0 || kept_[0] > kSure) {
+    paused_ = 0;
+    pause_ = std::min(2 * pause_, kLongestPause);
+  }
+}
+
+}  // namespace baleen
