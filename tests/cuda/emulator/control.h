@@ -15,6 +15,7 @@ struct Control {
   uint64_t hosted = 0;     // Bytes of host memory that the device may read.
   uint64_t submitted = 0;  // Launches, copies and fills.
   uint64_t graphs = 0;
+  uint64_t graph_nodes = 0;  // Of all graphs that were made.
   uint64_t graph_launches = 0;
   std::map<void*, uint64_t> sizes;
 };
