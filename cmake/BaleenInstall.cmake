@@ -1,8 +1,9 @@
 # What `cmake --install` lays down, in components:
-#   runtime   the shared library, the tool `baleen` and the pocket model
-#   dev       headers of C and C++, the static library, CMake package and
-#             pkg-config file, the Lua binding
-#   examples  their sources; only where they are asked for
+#   runtime       the shared library, the tool `baleen` and the pocket model
+#   dev           headers of C and C++, the static library, CMake package and
+#                 pkg-config file, the Lua binding
+#   backend-cuda  the plug-in, where it was built, beside the library
+#   examples      their sources; only where they are asked for
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/baleen)
@@ -20,7 +21,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/bindings/cpp/hpp
 
 install(EXPORT baleen NAMESPACE baleen:: FILE baleenTargets.cmake
   DESTINATION ${package_dir} COMPONENT dev)
-set(backend_dir ${CMAKE_INSTALL_FULL_LIBDIR}/baleen)
+set(backend_dir ${CMAKE_INSTALL_FULL_LIBDIR})
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/lib/baleenConfig.cmake.in
   ${PROJECT_BINARY_DIR}/baleenConfig.cmake

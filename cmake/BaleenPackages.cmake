@@ -40,7 +40,7 @@ set(CPACK_DEBIAN_DEV_PACKAGE_NAME baleen-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ${same_version})
 set(CPACK_COMPONENT_DEV_DESCRIPTION
-  "Headers, CMake package and pkg-config file.")
+  "Headers of C and C++, CMake package and pkg-config file.")
 
 set(CPACK_DEBIAN_EXAMPLES_PACKAGE_NAME baleen-examples)
 set(CPACK_DEBIAN_EXAMPLES_PACKAGE_SECTION doc)

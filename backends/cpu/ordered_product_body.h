@@ -191,9 +191,9 @@ void AddRows(const DecodedBlock& block, const uint8_t* const* packed,
   });
 }
 
-void MultiplyOrdered(Product, const Matrix& matrix, int64_t first,
-                     int64_t count, const uint8_t* const* packed, int64_t rows,
-                     float* out, int64_t out_stride) {
+void MultiplyOrdered(const Matrix& matrix, int64_t first, int64_t count,
+                     const uint8_t* const* packed, int64_t rows, float* out,
+                     int64_t out_stride) {
   const int64_t end = first + count;
   BlockBuffer buffer;
   DecodedBlock decoded;
@@ -219,14 +219,14 @@ void MultiplyOrdered(Product, const Matrix& matrix, int64_t first,
   }
 }
 
-void PackFloats(Product, const uint16_t* values, int64_t count,
+void PackFloats(MatrixType, const uint16_t* values, int64_t count,
                 uint8_t* packed) {
   float* to = reinterpret_cast<float*>(packed);
   for (int64_t i = 0; i < count; ++i) to[i] = Bf16ToFloat(values[i]);
   for (int64_t i = count; i < kBlock; ++i) to[i] = 0.0f;
 }
 
-int64_t PackedFloats(Product) { return kBlock * 4; }
+int64_t PackedFloats(MatrixType) { return kBlock * 4; }
 
 }  // namespace
 }  // namespace baleen::cpu

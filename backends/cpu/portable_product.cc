@@ -9,7 +9,7 @@ constexpr int kVectorBytes = 16;
 
 namespace baleen::cpu {
 
-const ProductKernels kPortableKernels = {
-    "portable", Product::kFp4, PackedFloats, PackFloats, MultiplyOrdered};
+const ProductKernels kPortableKernels = {"portable", PackedFloats, PackFloats,
+                                         MultiplyOrdered};
 
 }  // namespace baleen::cpu

@@ -14,34 +14,27 @@
 
 namespace baleen::cpu {
 
-// Weights and how activations are held for them.
-enum class Product {
-  kBf16,     // bf16 weights, bf16 activations
-  kFp8,      // e4m3 weights, bf16 activations
-  kFp4,      // e2m1 weights, bf16 activations
-  kFp4Int8,  // e2m1 weights, activations of int8 with a scale for each 32
-};
-
 constexpr int64_t kMostRows = 128;         // Activation rows of a kernel call.
 constexpr int64_t kMostBlocks = 512;       // Of a row: at most 65536 columns.
 constexpr int64_t kMostPackedBlock = 512;  // Bytes, of any kernels.
 
+// How activations are held is the kernels' affair, and may differ by the type of
+// the weights that they are for.
 struct ProductKernels {
   const char* name;
-  Product fp4_fast;  // What fast mode does with e2m1 weights.
 
   // Bytes of a packed block of activations; a multiple of 64.
-  int64_t (*packed_block)(Product product);
+  int64_t (*packed_block)(MatrixType type);
 
   // Packs a block: `count` bf16 values, of which there are 1 to 128.
-  void (*pack)(Product product, const uint16_t* values, int64_t count,
+  void (*pack)(MatrixType type, const uint16_t* values, int64_t count,
                uint8_t* packed);
 
   // out[r * out_stride + n] = weight row first + n times activation row r, for n
   // below count and r below rows (1..kMostRows).
-  void (*multiply)(Product product, const Matrix& matrix, int64_t first,
-                   int64_t count, const uint8_t* const* packed, int64_t rows,
-                   float* out, int64_t out_stride);
+  void (*multiply)(const Matrix& matrix, int64_t first, int64_t count,
+                   const uint8_t* const* packed, int64_t rows, float* out,
+                   int64_t out_stride);
 };
 
 extern const ProductKernels kPortableKernels;

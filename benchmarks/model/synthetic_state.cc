@@ -28,7 +28,7 @@ std::vector<Part> PartsOf(const baleen_state_shape& shape, baleen_pool pool) {
       return {{ValueTable::Fp4(2), shape.key_size / 2},
               {ValueTable::Scales(-1, {}), shape.key_size / 32}};
     case BALEEN_POOL_TAIL:
-      return {{ValueTable::F32(0, 1), deepseek_v4::ItemBytes(shape, pool)}};
+      return {{ValueTable::F32(0, 1), ItemBytes(shape, pool)}};
     default:
       // Then a byte of zero.
       return {{ValueTable::Fp8(128), plain},
@@ -40,7 +40,7 @@ std::vector<Part> PartsOf(const baleen_state_shape& shape, baleen_pool pool) {
 void AddItems(const baleen_state_shape& shape, baleen_pool pool, int64_t count,
               uint64_t* seed, std::vector<char>* bytes) {
   const auto items = static_cast<size_t>(count);
-  const uint64_t item = deepseek_v4::ItemBytes(shape, pool);
+  const uint64_t item = ItemBytes(shape, pool);
   const size_t begin = bytes->size();
   bytes->resize(begin + items * item);
   uint64_t offset = 0;
@@ -60,7 +60,7 @@ void AddItems(const baleen_state_shape& shape, baleen_pool pool, int64_t count,
 int64_t TailRows(const baleen_state_shape& shape, int64_t length) {
   if (shape.ratio == 0) return 0;
   const int64_t ratio = shape.ratio;
-  const int64_t overlap = deepseek_v4::OverlapOf(shape) - 1;
+  const int64_t overlap = OverlapOf(shape) - 1;
   return length - std::max<int64_t>(0, (length / ratio - overlap) * ratio);
 }
 

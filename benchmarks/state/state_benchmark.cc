@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -30,8 +32,34 @@ struct Release {
 };
 using Session = std::unique_ptr<baleen_session, Release>;
 
+// What the library holds, of its host's memory.
+struct Meter {
+  std::atomic<uint64_t> bytes{0};
+
+  baleen_allocator Hooks() {
+    baleen_allocator hooks = {};
+    hooks.struct_size = sizeof hooks;
+    hooks.user_data = this;
+    hooks.allocate = [](void* self, size_t size, size_t alignment) -> void* {
+      void* memory = nullptr;
+      if (posix_memalign(&memory, std::max(alignment, sizeof(void*)), size) !=
+          0) {
+        return nullptr;
+      }
+      static_cast<Meter*>(self)->bytes += size;
+      return memory;
+    };
+    hooks.deallocate = [](void* self, void* memory, size_t size, size_t) {
+      static_cast<Meter*>(self)->bytes -= size;
+      std::free(memory);
+    };
+    return hooks;
+  }
+};
+
 struct Setup {
   std::string folder;
+  Meter meter;
   baleen_context* context = nullptr;
   baleen_model* model = nullptr;
   Tokens tokens;
@@ -58,6 +86,8 @@ const Setup& Get() {
     baleen_context_options options = {};
     options.struct_size = sizeof options;
     options.state_path = made->folder.c_str();
+    const baleen_allocator hooks = made->meter.Hooks();
+    options.allocator = &hooks;
     Check(baleen_context_create(&options, &made->context, nullptr) ==
           BALEEN_OK);
     Check(baleen_model_load(made->context, BALEEN_TEST_DATA "/pocket", nullptr,
@@ -139,8 +169,22 @@ void PlainRead(benchmark::State& state) {
   Count(state, size);
 }
 
+// `new_kB`: what a fork takes besides the pages that it shares: its windows and
+// tails, and the page that is not complete.  `shared_kB`: those pages.
 void Fork(benchmark::State& state) {
   const Setup& setup = Get();
+  const uint64_t before = setup.meter.bytes;
+  baleen_session* counted = nullptr;
+  Check(baleen_session_fork(setup.session.get(), &counted, nullptr) ==
+        BALEEN_OK);
+  baleen_session_stats stats = {};
+  stats.struct_size = sizeof stats;
+  Check(baleen_session_get_stats(counted, &stats, nullptr) == BALEEN_OK);
+  const uint64_t taken = setup.meter.bytes - before;
+  baleen_session_release(counted);
+  state.counters["new_kB"] = static_cast<double>(taken) * 1e-3;
+  state.counters["shared_kB"] =
+      static_cast<double>(stats.state_bytes_shared) * 1e-3;
   for (auto _ : state) {
     baleen_session* fork = nullptr;
     Check(baleen_session_fork(setup.session.get(), &fork, nullptr) ==

@@ -167,6 +167,7 @@ type Counters struct {
 	OperationsFP8     uint64
 	OperationsBF16    uint64
 	OperationsF32     uint64
+	PassWeightBytes   uint64 // A share, by rows, of what steps read.
 }
 
 func newCounters(c *C.baleen_session_counters) Counters {
@@ -180,6 +181,7 @@ func newCounters(c *C.baleen_session_counters) Counters {
 		OperationsFP8:     uint64(c.operations_fp8),
 		OperationsBF16:    uint64(c.operations_bf16),
 		OperationsF32:     uint64(c.operations_f32),
+		PassWeightBytes:   uint64(c.pass_weight_bytes),
 	}
 }
 

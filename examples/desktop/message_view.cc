@@ -8,6 +8,9 @@
 namespace desktop {
 namespace {
 
+// So that rounding wraps no word that would fit.
+constexpr int kSlack = 4;
+
 QLabel* MakeText(const char* name, QWidget* parent) {
   auto* label = new QLabel(parent);
   label->setObjectName(name);
@@ -47,6 +50,15 @@ MessageView::MessageView(const Message& message, QWidget* parent)
   branch_->setVisible(!message.mine && !message.tokens.empty());
   changed_ = true;
   Flush();
+  if (message.mine) FitText();
+}
+
+// What was typed is all there, so its frame need not be wider.
+void MessageView::FitText() {
+  text_->ensurePolished();
+  const QMargins margins = layout()->contentsMargins();
+  const int frame = margins.left() + margins.right() + kSlack;
+  setMaximumWidth(text_->fontMetrics().size(0, message_.text).width() + frame);
 }
 
 void MessageView::Add(const QString& text, bool thinking) {

@@ -32,6 +32,8 @@ class MessageView : public QFrame {
   void BranchWanted();
 
  private:
+  void FitText();
+
   Message message_;
   bool changed_ = false;
   QToolButton* fold_;

@@ -8,9 +8,10 @@
 namespace game {
 
 struct FrameTime {
-  double engine = 0;     // Milliseconds,
-  double whole = 0;      // the engine's among them.
-  bool reading = false;  // A prompt was read.
+  double engine = 0;       // Milliseconds,
+  double whole = 0;        // the engine's among them.
+  bool reading = false;    // A prompt was read.
+  bool preempted = false;  // Another program had a core meanwhile.
 };
 
 class FrameTimes {
@@ -29,6 +30,21 @@ class FrameTimes {
     return static_cast<size_t>(std::count_if(
         times_.begin(), times_.end(),
         [&](const FrameTime& time) { return time.engine > milliseconds; }));
+  }
+
+  size_t CountPreempted() const {
+    return static_cast<size_t>(
+        std::count_if(times_.begin(), times_.end(),
+                      [](const FrameTime& time) { return time.preempted; }));
+  }
+
+  // The most that the engine had of a frame that all cores were there for.
+  double LongestUndisturbed() const {
+    double longest = 0;
+    for (const FrameTime& time : times_) {
+      if (!time.preempted) longest = std::max(longest, time.engine);
+    }
+    return longest;
   }
 
   // The time that `share` of the frames in which the engine worked stay below.

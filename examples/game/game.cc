@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "preemption.h"
+
 namespace game {
 namespace {
 
@@ -112,8 +114,10 @@ void Game::Frame(double seconds) {
         time.reading || (talker_->state() != Talker::State::kQuiet &&
                          unsaid_.size() < kLettersAhead);
     if (wanted) {
+      const long preemptions = Preemptions();
       talker_->Work();
       time.engine = MillisecondsSince(engine_begin);
+      time.preempted = Preemptions() > preemptions;
     }
     Reveal(seconds);
     const bool silent =

@@ -67,13 +67,17 @@ void Report(const game::Game& game) {
       "over 8 ms: %zu frames\n",
       frames.EngineQuantile(0.5), frames.EngineQuantile(0.99),
       frames.longest().engine, frames.CountOver(8));
+  std::printf(
+      "longest that no other program disturbed: %.2f ms; disturbed: %zu\n",
+      frames.LongestUndisturbed(), frames.CountPreempted());
   double reading = 0;
   for (size_t i = 0; i < frames.times().size(); ++i) {
     const game::FrameTime& time = frames.times()[i];
     if (time.reading) reading = std::max(reading, time.engine);
     if (time.engine > 8) {
-      std::printf("  frame %zu: %.2f ms%s\n", i, time.engine,
-                  time.reading ? ", reading a prompt" : "");
+      std::printf("  frame %zu: %.2f ms%s%s\n", i, time.engine,
+                  time.reading ? ", reading a prompt" : "",
+                  time.preempted ? ", preempted" : "");
     }
   }
   std::printf("longest while a prompt was read: %.2f ms\n", reading);

@@ -103,7 +103,10 @@ void Talker::Work() {
   budget_.BeginFrame();
   work_tokens_ = 0;
   bool more = state_ != State::kQuiet;
-  if (more && !turn_begun_) BeginTurn();
+  if (more && !turn_begun_) {
+    turn_begun_ = BeginTurn();
+    more = false;  // Encoding may take as long as a piece.
+  }
   while (more) {
     more = state_ == State::kListening ? ReadPiece() : Say();
     if (state_ == State::kQuiet) break;
@@ -143,19 +146,20 @@ std::vector<baleen_token> Talker::Encode() const {
   return tokens;
 }
 
-void Talker::BeginTurn() {
-  turn_begun_ = true;
+bool Talker::BeginTurn() {
   prompt_ = Encode();
   // There must be room for the answer.  Forgetting moves all that follows, so
   // it goes far enough to be rare: half of the memory.
-  if (prompt_.size() + most_answer_tokens_ > memory_tokens_) {
-    while (turns_.size() > 1 && prompt_.size() > memory_tokens_ / 2) {
-      turns_.erase(turns_.begin());
-      ++forgotten_turns_;
-      prompt_ = Encode();
-    }
+  const size_t room = memory_tokens_ - most_answer_tokens_;
+  if (turns_.size() > 1 &&
+      prompt_.size() > (forgetting_ ? memory_tokens_ / 2 : room)) {
+    turns_.erase(turns_.begin());
+    ++forgotten_turns_;
+    forgetting_ = true;
+    return false;
   }
-  if (prompt_.size() + most_answer_tokens_ > memory_tokens_) {
+  forgetting_ = false;
+  if (prompt_.size() > room) {
     throw Failure("This is more than the character can listen to.");
   }
   size_t count = 0;
@@ -180,6 +184,7 @@ void Talker::BeginTurn() {
   Check(baleen_reply_create(model_.get(), &options, &reply, &error), error);
   reply_.reset(reply);
   answer_tokens_ = 0;
+  return true;
 }
 
 // Reads one piece.  False if the frame is over.

@@ -91,8 +91,9 @@ class Talker {
   // Reads and says something that is forgotten at once: what happens in a
   // session's first calls only, such as memory being taken, happens here.
   void WarmUp();
-  // Encodes the conversation and finds what of it is to be read.
-  void BeginTurn();
+  // Encodes the conversation and finds what of it is to be read.  False if it
+  // was too long: then a turn is forgotten, and the next frame tries again.
+  bool BeginTurn();
   bool ReadPiece();
   bool Say();
   void EndTurn();
@@ -112,6 +113,7 @@ class Talker {
   std::vector<Turn> turns_;
   State state_ = State::kQuiet;
   bool turn_begun_ = false;
+  bool forgetting_ = false;
   std::vector<baleen_token> prompt_;
   size_t read_ = 0;  // Of prompt_.
   size_t answer_tokens_ = 0;

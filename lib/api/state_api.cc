@@ -76,11 +76,17 @@ baleen_status baleen_session_get_counters(const baleen_session* session,
                                           baleen_session_counters* total,
                                           baleen_session_counters* last,
                                           baleen_error* error) {
-  (void)total;
-  (void)last;
   return baleen::Guard(error, [&]() -> Status {
     BALEEN_REQUIRE(session);
-    return baleen::Unsupported(
-        "this version of the library does not count bytes and operations");
+    const baleen::Entry entry(&session->busy);
+    if (!entry.entered()) return baleen::SessionBusy();
+    const Session::Use use(session->session.get(), false);
+    constexpr const char* kName = "baleen_session_counters";
+    const baleen::CallCounts& counts = session->session->counts();
+    if (total != nullptr) {
+      BALEEN_RETURN_IF_ERROR(baleen::WriteInfo(counts.total(), kName, total));
+    }
+    return last == nullptr ? Status()
+                           : baleen::WriteInfo(counts.last(), kName, last);
   });
 }

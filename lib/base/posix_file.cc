@@ -81,7 +81,15 @@ int32_t Create(void*, const char* path, void** file) {
 
 int32_t Write(void*, void* file, uint64_t offset, const void* buffer,
               size_t size) {
-  return WriteAt(ToDescriptor(file), offset, buffer, size) ? 0 : 1;
+  const int descriptor = ToDescriptor(file);
+  if (!WriteAt(descriptor, offset, buffer, size)) return 1;
+#ifdef SYNC_FILE_RANGE_WRITE
+  // The disk begins while the next bytes are made, so that Sync has less to wait
+  // for: a tenth to a third of what a state takes.  Refusal does no harm.
+  sync_file_range(descriptor, static_cast<off_t>(offset),
+                  static_cast<off_t>(size), SYNC_FILE_RANGE_WRITE);
+#endif
+  return 0;
 }
 
 int32_t Sync(void*, void* file) { return fsync(ToDescriptor(file)); }

@@ -25,6 +25,8 @@ struct MtpRows {
   // for a guess behind a guess.
   const uint16_t* streams = nullptr;
   int64_t output_count = 0;  // How many of the last rows' logits are wanted.
+  // What they cost is added there; or NULL.
+  baleen_session_counters* counters = nullptr;
 };
 
 // A DSpark block.
@@ -32,6 +34,8 @@ struct BlockDraft {
   std::span<baleen_token> tokens;  // [block_size]
   std::span<float> confidence;     // [block_size], before the sigmoid
   std::span<float> logits;         // [block_size, V], or empty
+  // What it costs is added there; or NULL.
+  baleen_session_counters* counters = nullptr;
 };
 
 class DraftModel {

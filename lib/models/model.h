@@ -119,6 +119,8 @@ struct StepPart {
   int64_t frozen = 0;
   // How many of the last rows' logits are wanted.
   int64_t output_count = 0;
+  // What the part costs is added there, once the step has succeeded; or NULL.
+  baleen_session_counters* counters = nullptr;
 };
 
 // Where memory goes; see baleen_memory_plan.
@@ -145,8 +147,8 @@ class Model : public RefCounted {
 
   // Each part begins where its state's rows end: at `replay_from` after
   // Truncate, else at the length.  A model of shapes only (no checkpoint) takes
-  // the memory and counts the positions of parts without outputs, and answers
-  // BALEEN_UNSUPPORTED where logits are wanted.
+  // the memory, counts, and answers BALEEN_UNSUPPORTED where outputs have a
+  // place to go to.
   //
   // Computes the parts' rows in one pass over the weights; the sum of their
   // tokens is at most RowLimit.  `logits` gets [sum of output_count, V] floats

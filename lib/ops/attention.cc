@@ -1,23 +1,9 @@
 #include "ops/attention.h"
 
 #include "ops/shape_check.h"
+#include "ops/state_shape.h"
 
 namespace baleen {
-namespace {
-
-// c: rows of the tail overlap where groups of 4 are joined two by two.
-int64_t OverlapOf(const baleen_state_shape& shape) {
-  return shape.ratio == 4 ? 2 : 1;
-}
-
-// Bytes of an entry: e4m3 and their scales for groups of 64, bf16, one zero.
-int64_t EntryBytes(int64_t head_size, int64_t rope_size) {
-  const int64_t plain = head_size - rope_size;
-  return plain + 2 * rope_size + plain / 64 + 1;
-}
-
-}  // namespace
-
 Status CheckShapes(const baleen_qkv_post_args& args) {
   int64_t T = 0, Q = 0, K = 0, P = 0, half = 0;
   ShapeCheck check("qkv_post");

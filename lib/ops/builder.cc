@@ -300,7 +300,6 @@ Result<Owned<Program>> ProgramBuilder::Finish(bool measure) {
     if (!measure) BALEEN_RETURN_IF_ERROR(PlaceSide(side, tensor_bytes));
   }
   if (!measure) PlaceViews();
-  program_->instructions_.shrink_to_fit();
   return std::move(program_);
 }
 

@@ -18,6 +18,7 @@
 #include "ops/batch.h"
 #include "ops/experts.h"
 #include "ops/hyper.h"
+#include "ops/operator_cost.h"
 #include "ops/output.h"
 #include "ops/program.h"
 #include "ops/projections.h"
@@ -71,15 +72,19 @@ class ProgramBuilder {
     return MakeTensor(BALEEN_TYPE_BYTE, {bytes});
   }
 
-  // Puts the operator behind those before.
+  // What operators cost is added there from now on; NULL: nowhere.
+  void SetCosts(CostSheet* costs) { costs_ = costs; }
+
+  // Puts the operator behind those before.  `weights`: what costs are made of.
   template <typename Args>
-  void Add(Args args, int32_t layer) {
+  void Add(Args args, int32_t layer, const CostWeights& weights = {}) {
     if (!failure_.ok()) return;
     const baleen_op op = OperatorOf<Args>::kOp;
     const Side side = assignment_->side(op);
     FillCommon(side, layer, sizeof args, &args.common);
     failure_ = CheckShapes(args);
     if (!failure_.ok()) return;
+    if (costs_ != nullptr) AddCost(args, weights, costs_);
     VisitOperands(args, Bringer{this, side});
     VisitOperands(args, Marker{this, side});
     VisitOperands(args, Resolver{side});
@@ -169,6 +174,7 @@ class ProgramBuilder {
   Status failure_;
   bool refused_ = false;
   bool missing_weights_ = false;
+  CostSheet* costs_ = nullptr;
   Owned<Program> program_;
   Vector<ProgramTensor*> tensors_;
   std::pmr::unordered_map<const Tensor*, ProgramTensor*> by_handle_;

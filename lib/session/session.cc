@@ -230,6 +230,8 @@ Status Session::RunRows(std::span<const baleen_token> rows, int64_t position,
   part.position = position;
   part.frozen = length;
   part.output_count = output_count;
+  baleen_session_counters cost = {};
+  part.counters = &cost;
   const Status status = bundle_->model()->Step(
       options_.mode, std::span<const StepPart>(&part, 1), &cancel_, logits);
   if (!status.ok()) {
@@ -237,6 +239,7 @@ Status Session::RunRows(std::span<const baleen_token> rows, int64_t position,
     return status;
   }
   replay_from_ = position + static_cast<int64_t>(rows.size());
+  counts_.Add(cost);
   return Status();
 }
 
@@ -264,9 +267,10 @@ Status Session::Compute(std::span<const baleen_token> tokens) {
     const std::span<const baleen_token> rows =
         from.subspan(static_cast<size_t>(offset), static_cast<size_t>(count));
     const bool last = replay_from_ + count == end;
+    // A model of shapes only counts them.
     const bool wanted = last && !bundle_->shapes_only();
-    BALEEN_RETURN_IF_ERROR(
-        RunRows(rows, replay_from_, wanted ? 1 : 0, logits_.data()));
+    BALEEN_RETURN_IF_ERROR(RunRows(rows, replay_from_, last ? 1 : 0,
+                                   wanted ? logits_.data() : nullptr));
     if (!old) {
       tokens_.Add(rows);
       stats_.prompt_tokens += rows.size();

@@ -28,6 +28,7 @@
 #include "base/status.h"
 #include "context/state_budget.h"
 #include "models/model.h"
+#include "session/call_counts.h"
 #include "session/model_bundle.h"
 #include "session/prefix_index.h"
 #include "session/sampler.h"
@@ -95,7 +96,10 @@ class Session final : public Evictable {
   // and from a signal handler.
   void Cancel() { cancel_.store(true, std::memory_order_relaxed); }
   // What lib/api does before each call: an older Cancel is forgotten.
-  void BeginCall() { cancel_.store(false, std::memory_order_relaxed); }
+  void BeginCall() {
+    cancel_.store(false, std::memory_order_relaxed);
+    counts_.BeginCall();
+  }
 
   Status Save(const baleen_save_options& options, void* buffer, size_t capacity,
               size_t* size);
@@ -104,6 +108,7 @@ class Session final : public Evictable {
   Status LoadFile(const char* path);
 
   void GetStats(baleen_session_stats* stats) const;
+  const CallCounts& counts() const { return counts_; }
 
   // Gives the log, if there is one, the tokens that it does not have yet.
   Status FlushLog();
@@ -190,6 +195,7 @@ class Session final : public Evictable {
   Sampler sampler_;
   std::atomic<bool> cancel_{false};
   baleen_session_stats stats_ = {};
+  CallCounts counts_;
   Owned<TokenLog> log_;
   String evicted_path_;  // Of the file that the state is in; "": it is here.
   PrefixIndex::Entry entry_;

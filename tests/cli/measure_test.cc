@@ -90,6 +90,13 @@ TEST(BenchTest, MeasuresEachContext) {
   ASSERT_EQ(bench["results"].size(), 2u);
   EXPECT_EQ(bench["results"][0]["context"], 16);
   EXPECT_EQ(bench["results"][1]["context"], 64);
+  // Of a token, whatever its context: two of eight experts in four layers.
+  for (const Json& result : bench["results"]) {
+    EXPECT_EQ(result["decode_token"]["operations_by_part"]["experts"], 1572864);
+    EXPECT_GT(result["state_bytes"], 584 * 4 * 128);
+  }
+  EXPECT_LT(bench["results"][0]["decode_token"]["state_bytes_read"],
+            bench["results"][1]["decode_token"]["state_bytes_read"]);
   for (const Json& result : bench["results"]) {
     EXPECT_GT(result["prefill_tokens_per_second"].get<double>(), 0);
     EXPECT_GT(result["decode_tokens_per_second"].get<double>(), 0);

@@ -7,7 +7,8 @@
 
 #include "base/file.h"
 #include "format/checkpoint.h"
-#include "unit/format/memory_files.h"
+#include "unit/format/safetensors_text.h"
+#include "unit/memory_files.h"
 
 namespace {
 
@@ -34,12 +35,12 @@ void CheckTensors(const baleen::Checkpoint& checkpoint) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  baleen_test::MemoryFiles hooks;
+  baleen::MemoryFiles hooks;
   const std::string rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (data[0] == 'i') {
     hooks["m/model.safetensors.index.json"] = rest;
     for (const char* name : {"a", "b"}) {
-      hooks["m/" + std::string(name)] = baleen_test::Safetensors(
+      hooks["m/" + std::string(name)] = baleen::Safetensors(
           "{\"" + std::string(name) +
               R"(":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}})",
           "1234");

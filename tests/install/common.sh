@@ -42,14 +42,14 @@ build_by_cmake() {
   "$CMAKE" --build "$work_dir/$name" >/dev/null
 }
 
-# build_by_pkg_config PREFIX NAME [FLAG...]
+# build_by_pkg_config PREFIX SOURCE NAME [FLAG...]
 build_by_pkg_config() {
-  local prefix=$1 name=$2 flags
-  shift 2
+  local prefix=$1 source=$2 name=$3 flags
+  shift 3
   flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name baleen.pc)") \
     pkg-config --cflags --libs "$@" baleen)
   # shellcheck disable=SC2086  # The flags are words.
-  "$CC" -std=c99 -Wall -Wextra -Wpedantic -Werror "$example/chat.c" $flags \
+  "$CC" -std=c99 -Wall -Wextra -Wpedantic -Werror "$source" $flags \
     -Wl,-rpath,"$(dirname "$(find "$prefix" -name 'libbaleen.*' | head -n 1)")" \
     -o "$work_dir/$name"
 }

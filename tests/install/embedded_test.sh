@@ -31,9 +31,19 @@ programs=$(find "$tree" -type f -perm -u+x ! -path '*/CMakeFiles/*')
 [[ ! -e $prefix/bin ]] || fail "programs were installed"
 build_by_cmake "$prefix" by_cmake
 try "$work_dir/by_cmake/embed_c"
-build_by_pkg_config "$prefix" by_pkg_config --static
+build_by_pkg_config "$prefix" "$example/chat.c" by_pkg_config --static
 try "$work_dir/by_pkg_config"
 # The wrapper's names and the library's own do not meet in one program.
 try_cpp "$prefix" in_cpp --static
 ! ldd "$work_dir/by_pkg_config" | grep -q libbaleen ||
   fail "the static program needs libbaleen.so"
+
+# The same objects as a shared library that brings the C++ runtime along, as
+# games ship it.
+"$CMAKE" -B "$tree" -DBUILD_SHARED_LIBS=ON -DBALEEN_STATIC_RUNTIME=ON >/dev/null
+"$CMAKE" --build "$tree" -j "$(nproc)" >/dev/null
+try "$tree/embedder"
+needed=$(objdump -p "$(find "$tree" -name 'libbaleen.so.1')" |
+  awk '$1 == "NEEDED" { print $2 }')
+[[ $needed != *libstdc++* && $needed != *libgcc_s* ]] ||
+  fail "the library with a static runtime needs $needed"

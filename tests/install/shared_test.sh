@@ -12,8 +12,14 @@ mv "$first" "$prefix"
 
 build_by_cmake "$prefix" by_cmake
 try "$work_dir/by_cmake/embed_c"
-build_by_pkg_config "$prefix" by_pkg_config
+build_by_pkg_config "$prefix" "$example/chat.c" by_pkg_config
 try "$work_dir/by_pkg_config"
+
+# The C of docs/embedding.md.
+awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' \
+  "$source_dir/docs/embedding.md" >"$work_dir/snippet.c"
+build_by_pkg_config "$prefix" "$work_dir/snippet.c" snippet
+try "$work_dir/snippet"
 try_cpp "$prefix" in_cpp
 
 # The version that is asked for counts.

@@ -22,8 +22,9 @@ inline std::vector<const cpu::ProductKernels*> OrderedKernels() {
   return present;
 }
 
-inline std::vector<const cpu::ProductKernels*> Kernels() {
-  std::vector<const cpu::ProductKernels*> present = OrderedKernels();
+// Those of fast mode where there is something better: they multiply e2m1 by int8.
+inline std::vector<const cpu::ProductKernels*> FastKernels() {
+  std::vector<const cpu::ProductKernels*> present;
 #if defined(__x86_64__)
   if (cpu::BestIsa() >= cpu::Isa::kAvx2) present.push_back(&cpu::kAvx2Kernels);
   if (cpu::BestIsa() >= cpu::Isa::kAvx512) {
@@ -34,16 +35,16 @@ inline std::vector<const cpu::ProductKernels*> Kernels() {
   return present;
 }
 
-// The products that kernels have.
-inline std::vector<cpu::Product> ProductsOf(
-    const cpu::ProductKernels& kernels) {
-  std::vector<cpu::Product> products = {cpu::Product::kBf16, cpu::Product::kFp8,
-                                        cpu::Product::kFp4};
-  if (kernels.fp4_fast != cpu::Product::kFp4) {
-    products.push_back(kernels.fp4_fast);
+inline std::vector<const cpu::ProductKernels*> Kernels() {
+  std::vector<const cpu::ProductKernels*> all = OrderedKernels();
+  for (const cpu::ProductKernels* kernels : FastKernels()) {
+    all.push_back(kernels);
   }
-  return products;
+  return all;
 }
+
+inline constexpr cpu::MatrixType kMatrixTypes[] = {
+    cpu::MatrixType::kBf16, cpu::MatrixType::kFp8, cpu::MatrixType::kFp4};
 
 inline cpu::Matrix MatrixOf(const baleen_tensor& tensor) {
   cpu::Matrix matrix{};
@@ -92,15 +93,15 @@ class PackedCopy {
 // Rows of activations, packed for kernels.
 class PackedActivations {
  public:
-  PackedActivations(const cpu::ProductKernels& kernels, cpu::Product product,
+  PackedActivations(const cpu::ProductKernels& kernels, cpu::MatrixType type,
                     const uint16_t* values, int64_t rows, int64_t columns)
-      : stride_(cpu::BlocksOf(columns) * kernels.packed_block(product)),
+      : stride_(cpu::BlocksOf(columns) * kernels.packed_block(type)),
         buffer_(static_cast<size_t>(rows * stride_)) {
-    const int64_t block = kernels.packed_block(product);
+    const int64_t block = kernels.packed_block(type);
     for (int64_t row = 0; row < rows; ++row) {
       for (int64_t first = 0; first < columns; first += cpu::kBlock) {
         kernels.pack(
-            product, values + row * columns + first,
+            type, values + row * columns + first,
             std::min(cpu::kBlock, columns - first),
             buffer_.data() + row * stride_ + first / cpu::kBlock * block);
       }

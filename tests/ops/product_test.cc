@@ -10,14 +10,14 @@ namespace {
 using cpu::ProductKernels;
 
 // The matrix times one row of activations.
-std::vector<float> Multiply(const ProductKernels& kernels, cpu::Product product,
-                            const Tensor& matrix,
+std::vector<float> Multiply(const ProductKernels& kernels, const Tensor& tensor,
                             const std::vector<uint16_t>& row) {
-  const PackedActivations packed(kernels, product, row.data(), 1,
+  const cpu::Matrix matrix = MatrixOf(*tensor);
+  const PackedActivations packed(kernels, matrix.type, row.data(), 1,
                                  static_cast<int64_t>(row.size()));
-  std::vector<float> out(static_cast<size_t>((*matrix).size[0]));
-  kernels.multiply(product, MatrixOf(*matrix), 0, (*matrix).size[0],
-                   packed.rows(), 1, out.data(), (*matrix).size[0]);
+  std::vector<float> out(static_cast<size_t>(matrix.rows));
+  kernels.multiply(matrix, 0, matrix.rows, packed.rows(), 1, out.data(),
+                   matrix.rows);
   return out;
 }
 
@@ -35,8 +35,7 @@ TEST(Product, DecodesEveryFp8CodeExactly) {
             static_cast<uint8_t>(number ? code : 0);
       }
       const std::vector<float> got =
-          Multiply(*kernels, cpu::Product::kFp8, matrix,
-                   std::vector<uint16_t>(128, 0x3F80));
+          Multiply(*kernels, matrix, std::vector<uint16_t>(128, 0x3F80));
       for (int64_t code = 0; code < 256; ++code) {
         if ((code & 127) == 127) continue;
         EXPECT_EQ(static_cast<double>(got[static_cast<size_t>(code)]),
@@ -47,55 +46,65 @@ TEST(Product, DecodesEveryFp8CodeExactly) {
   }
 }
 
-TEST(Product, DecodesEveryFp4CodeExactly) {
-  for (const ProductKernels* kernels : Kernels()) {
-    for (cpu::Product product : {cpu::Product::kFp4, cpu::Product::kFp4Int8}) {
-      if (product == cpu::Product::kFp4Int8 &&
-          kernels->fp4_fast != cpu::Product::kFp4Int8) {
-        continue;
-      }
-      for (int64_t column = 0; column < 128; ++column) {
-        Tensor matrix(BALEEN_TYPE_F4_E2M1, {16, 128});
-        matrix.WithScales(BALEEN_TYPE_E8M0, 1, 32);
-        std::memset(matrix->data, 0, 16 * 64);
-        for (size_t i = 0; i < 64; ++i) {
-          matrix.scales()->data()[i] = static_cast<uint8_t>(120 + i % 9);
-        }
-        std::vector<uint16_t> row(128, 0x3F80);
-        for (int64_t code = 0; code < 16; ++code) {
-          static_cast<uint8_t*>(matrix->data)[code * 64 + column / 2] =
-              static_cast<uint8_t>(column % 2 == 0 ? code : code << 4);
-        }
-        const std::vector<float> got = Multiply(*kernels, product, matrix, row);
-        for (int64_t code = 0; code < 16; ++code) {
-          // An activation of 1 is 127 * (1 / 127) as int8, one rounding off.
-          EXPECT_NEAR(static_cast<double>(got[static_cast<size_t>(code)]),
-                      ValueAt(*matrix, code, column),
-                      product == cpu::Product::kFp4
-                          ? 0
-                          : 1e-7 * std::fabs(ValueAt(*matrix, code, column)))
-              << kernels->name << " code " << code << " column " << column;
-        }
-      }
+// `relative` is what int8 activations may be off by.
+void ExpectEveryFp4Code(const ProductKernels& kernels, double relative) {
+  for (int64_t column = 0; column < 128; ++column) {
+    Tensor matrix(BALEEN_TYPE_F4_E2M1, {16, 128});
+    matrix.WithScales(BALEEN_TYPE_E8M0, 1, 32);
+    std::memset(matrix->data, 0, 16 * 64);
+    for (size_t i = 0; i < 64; ++i) {
+      matrix.scales()->data()[i] = static_cast<uint8_t>(120 + i % 9);
+    }
+    for (int64_t code = 0; code < 16; ++code) {
+      static_cast<uint8_t*>(matrix->data)[code * 64 + column / 2] =
+          static_cast<uint8_t>(column % 2 == 0 ? code : code << 4);
+    }
+    const std::vector<float> got =
+        Multiply(kernels, matrix, std::vector<uint16_t>(128, 0x3F80));
+    for (int64_t code = 0; code < 16; ++code) {
+      const double value = ValueAt(*matrix, code, column);
+      EXPECT_NEAR(static_cast<double>(got[static_cast<size_t>(code)]), value,
+                  relative * std::fabs(value))
+          << kernels.name << " code " << code << " column " << column;
     }
   }
 }
 
+TEST(Product, DecodesEveryFp4CodeExactly) {
+  for (const ProductKernels* kernels : OrderedKernels()) {
+    ExpectEveryFp4Code(*kernels, 0);
+  }
+  // An activation of 1 is 127 * (1 / 127) as int8, one rounding off.
+  for (const ProductKernels* kernels : FastKernels()) {
+    ExpectEveryFp4Code(*kernels, 1e-7);
+  }
+}
+
+// The product of 1024 and 1.0 with scale `code`.
+float ScaledProduct(const ProductKernels& kernels, uint8_t code) {
+  Tensor matrix(BALEEN_TYPE_F4_E2M1, {1, 32});
+  matrix.WithScales(BALEEN_TYPE_E8M0, 1, 32);
+  std::memset(matrix->data, 0, 16);
+  static_cast<uint8_t*>(matrix->data)[0] = 2;  // 1.0
+  matrix.scales()->data()[0] = code;
+  std::vector<uint16_t> row(32, 0);
+  row[0] = EncodeBf16(1024.0);
+  return Multiply(kernels, matrix, row)[0];
+}
+
 TEST(Product, KeepsTheLeastAndTheGreatestScale) {
-  for (const ProductKernels* kernels : Kernels()) {
-    for (int code : {0, 1, 240}) {
-      Tensor matrix(BALEEN_TYPE_F4_E2M1, {1, 32});
-      matrix.WithScales(BALEEN_TYPE_E8M0, 1, 32);
-      std::memset(matrix->data, 0, 16);
-      static_cast<uint8_t*>(matrix->data)[0] = 2;  // 1.0
-      matrix.scales()->data()[0] = static_cast<uint8_t>(code);
-      std::vector<uint16_t> row(32, 0);
-      row[0] = EncodeBf16(1024.0);
-      const std::vector<float> got =
-          Multiply(*kernels, cpu::Product::kFp4, matrix, row);
-      EXPECT_EQ(static_cast<double>(got[0]),
-                1024 * DecodeE8m0(static_cast<uint8_t>(code)))
-          << kernels->name << " code " << code;
+  for (uint8_t code : {uint8_t{0}, uint8_t{1}, uint8_t{240}}) {
+    const double exact = 1024 * DecodeE8m0(code);
+    for (const ProductKernels* kernels : OrderedKernels()) {
+      EXPECT_EQ(static_cast<double>(ScaledProduct(*kernels, code)), exact)
+          << kernels->name << " code " << int{code};
+    }
+    // Three roundings of 2^-24: of the activations' scale, of its product with
+    // the weights', and of the whole.
+    for (const ProductKernels* kernels : FastKernels()) {
+      EXPECT_NEAR(static_cast<double>(ScaledProduct(*kernels, code)), exact,
+                  2e-7 * exact)
+          << kernels->name << " code " << int{code};
     }
   }
 }
@@ -114,8 +123,7 @@ TEST(Product, Int8ActivationsAreCloserThanTheModelsOwnRounding) {
   cpu::RoundToFp8(row.data(), kColumns, 128, rounded.row<uint8_t>(0),
                   rounded.scales()->data());
   for (const ProductKernels* kernels : Kernels()) {
-    const std::vector<float> got =
-        Multiply(*kernels, kernels->fp4_fast, matrix, row);
+    const std::vector<float> got = Multiply(*kernels, matrix, row);
     double error = 0;
     double model_error = 0;
     for (int64_t n = 0; n < 64; ++n) {
@@ -134,47 +142,46 @@ TEST(Product, Int8ActivationsAreCloserThanTheModelsOwnRounding) {
 // Products of `rows` activation rows by weight rows [first, first + count), a
 // row of which ends where its buffer does.
 std::vector<uint8_t> Products(const ProductKernels& kernels,
-                              cpu::Product product, const cpu::Matrix& matrix,
+                              const cpu::Matrix& matrix,
                               const PackedActivations& packed, int64_t from,
                               int64_t rows, int64_t first, int64_t count) {
   GuardedBuffer out(static_cast<size_t>(rows * count) * sizeof(float));
-  kernels.multiply(product, matrix, first, count, packed.rows() + from, rows,
+  kernels.multiply(matrix, first, count, packed.rows() + from, rows,
                    reinterpret_cast<float*>(out.data()), count);
   return {out.data(), out.data() + out.size()};
 }
 
-Kind KindOf(cpu::Product product, bool float_scales) {
-  switch (product) {
-    case cpu::Product::kBf16:
+Kind KindOf(cpu::MatrixType type) {
+  switch (type) {
+    case cpu::MatrixType::kBf16:
       return Kind::kBf16;
-    case cpu::Product::kFp8:
-      return float_scales ? Kind::kFp8FloatScales : Kind::kFp8;
+    case cpu::MatrixType::kFp8:
+      return Kind::kFp8;
     default:
       return Kind::kFp4;
   }
 }
 
 // One sum has one order: raw or packed, alone or among others.
-void ExpectOneOrder(const ProductKernels& kernels, cpu::Product product,
-                    const Tensor& weights) {
+void ExpectOneOrder(const ProductKernels& kernels, const Tensor& weights) {
   constexpr int64_t kRows = 67;
   const cpu::Matrix raw = MatrixOf(*weights);
   const PackedCopy packed(raw);
   Tensor in(BALEEN_TYPE_BF16, {kRows, raw.columns});
   Fill(in, 7);
-  const PackedActivations activations(kernels, product, in.row<uint16_t>(0),
+  const PackedActivations activations(kernels, raw.type, in.row<uint16_t>(0),
                                       kRows, raw.columns);
   const std::vector<uint8_t> all =
-      Products(kernels, product, raw, activations, 0, kRows, 0, raw.rows);
+      Products(kernels, raw, activations, 0, kRows, 0, raw.rows);
   for (int64_t rows : {1, 2, 3, 4, 5, 8, 9, 13, 16, 33, 67}) {
     const int64_t from = kRows - rows;
     const std::vector<uint8_t> expected(all.begin() + from * raw.rows * 4,
                                         all.end());
     for (const cpu::Matrix* matrix : {&raw, &*packed}) {
-      EXPECT_EQ(Products(kernels, product, *matrix, activations, from, rows, 0,
-                         raw.rows),
-                expected)
-          << kernels.name << " product " << static_cast<int>(product) << " of "
+      EXPECT_EQ(
+          Products(kernels, *matrix, activations, from, rows, 0, raw.rows),
+          expected)
+          << kernels.name << " type " << static_cast<int>(raw.type) << " of "
           << raw.rows << " x " << raw.columns << ", " << rows << " rows, "
           << (matrix->packed ? "packed" : "raw");
     }
@@ -185,22 +192,17 @@ TEST(Product, HasTheSameBitsRawAndPackedAndForAnyRows) {
   constexpr int64_t kShapes[][2] = {{1, 32},    {16, 128},  {37, 96},
                                     {48, 1184}, {130, 640}, {31, 2048}};
   for (const ProductKernels* kernels : Kernels()) {
-    for (cpu::Product product : ProductsOf(*kernels)) {
+    for (Kind kind :
+         {Kind::kBf16, Kind::kFp8, Kind::kFp8FloatScales, Kind::kFp4}) {
       for (const auto& [rows, columns] : kShapes) {
-        for (bool float_scales : {false, true}) {
-          const Kind kind = KindOf(product, float_scales);
-          if (float_scales && kind != Kind::kFp8FloatScales) continue;
-          ExpectOneOrder(*kernels, product,
-                         RandomMatrix(kind, rows, columns, 5));
-        }
+        ExpectOneOrder(*kernels, RandomMatrix(kind, rows, columns, 5));
       }
-      if (product != cpu::Product::kFp8) continue;
-      // Scales that rows of a tile do not share.
-      Tensor weights(BALEEN_TYPE_F8_E4M3, {37, 256});
-      weights.WithScales(BALEEN_TYPE_E8M0, 5, 128);
-      Fill(weights, 6);
-      ExpectOneOrder(*kernels, product, weights);
     }
+    // Scales that rows of a tile do not share.
+    Tensor weights(BALEEN_TYPE_F8_E4M3, {37, 256});
+    weights.WithScales(BALEEN_TYPE_E8M0, 5, 128);
+    Fill(weights, 6);
+    ExpectOneOrder(*kernels, weights);
   }
 }
 
@@ -222,14 +224,11 @@ TEST(Product, OrderedKernelsHaveTheBitsOfTheReference) {
       Tensor in(BALEEN_TYPE_BF16, {kRows, columns});
       Fill(in, 7);
       for (const ProductKernels* kernels : OrderedKernels()) {
-        const cpu::Product product = kind == Kind::kBf16  ? cpu::Product::kBf16
-                                     : kind == Kind::kFp4 ? cpu::Product::kFp4
-                                                          : cpu::Product::kFp8;
         const PackedActivations activations(
-            *kernels, product, in.row<uint16_t>(0), kRows, columns);
+            *kernels, raw.type, in.row<uint16_t>(0), kRows, columns);
         for (const cpu::Matrix* matrix : {&std::as_const(raw), &*packed}) {
-          const std::vector<uint8_t> got = Products(
-              *kernels, product, *matrix, activations, 0, kRows, 0, outputs);
+          const std::vector<uint8_t> got =
+              Products(*kernels, *matrix, activations, 0, kRows, 0, outputs);
           for (int64_t r = 0; r < kRows; ++r) {
             for (int64_t n = 0; n < outputs; ++n) {
               float value;
@@ -269,13 +268,12 @@ TEST(Product, TreatsSubnormalsAlikeForAnyRows) {
       in.row<uint16_t>(0)[i] = EncodeBf16(1.5);
     }
     const cpu::Matrix matrix = MatrixOf(*weights);
-    const PackedActivations activations(*kernels, cpu::Product::kBf16,
+    const PackedActivations activations(*kernels, matrix.type,
                                         in.row<uint16_t>(0), kRows, kColumns);
-    const std::vector<uint8_t> all = Products(
-        *kernels, cpu::Product::kBf16, matrix, activations, 0, kRows, 0, 32);
+    const std::vector<uint8_t> all =
+        Products(*kernels, matrix, activations, 0, kRows, 0, 32);
     for (int64_t rows : {1, 2, 3, 6}) {
-      EXPECT_EQ(Products(*kernels, cpu::Product::kBf16, matrix, activations, 0,
-                         rows, 0, 32),
+      EXPECT_EQ(Products(*kernels, matrix, activations, 0, rows, 0, 32),
                 std::vector<uint8_t>(all.begin(), all.begin() + rows * 32 * 4))
           << kernels->name << " " << rows;
     }
@@ -285,26 +283,25 @@ TEST(Product, TreatsSubnormalsAlikeForAnyRows) {
 TEST(Product, TakesAnyRangeOfWeightRows) {
   constexpr int64_t kRows = 45;
   for (const ProductKernels* kernels : Kernels()) {
-    for (cpu::Product product : ProductsOf(*kernels)) {
-      const Tensor weights =
-          RandomMatrix(KindOf(product, false), kRows, 256, 5);
+    for (cpu::MatrixType type : kMatrixTypes) {
+      const Tensor weights = RandomMatrix(KindOf(type), kRows, 256, 5);
       const cpu::Matrix raw = MatrixOf(*weights);
       const PackedCopy packed(raw);
       Tensor in(BALEEN_TYPE_BF16, {1, 256});
       Fill(in, 7);
-      const PackedActivations activations(*kernels, product,
-                                          in.row<uint16_t>(0), 1, 256);
+      const PackedActivations activations(*kernels, type, in.row<uint16_t>(0),
+                                          1, 256);
       const std::vector<uint8_t> all =
-          Products(*kernels, product, raw, activations, 0, 1, 0, kRows);
+          Products(*kernels, raw, activations, 0, 1, 0, kRows);
       for (int64_t first : {0, 3, 16, 31, 44}) {
         for (int64_t count : {1, 5, 13, 17, 45}) {
           if (first + count > kRows) continue;
           const std::vector<uint8_t> expected(
               all.begin() + first * 4, all.begin() + (first + count) * 4);
           for (const cpu::Matrix* matrix : {&raw, &*packed}) {
-            EXPECT_EQ(Products(*kernels, product, *matrix, activations, 0, 1,
-                               first, count),
-                      expected)
+            EXPECT_EQ(
+                Products(*kernels, *matrix, activations, 0, 1, first, count),
+                expected)
                 << kernels->name << " rows " << first << " to "
                 << first + count;
           }
@@ -320,7 +317,7 @@ TEST(Product, WhatIsNotFiniteIsNotLost) {
     std::vector<uint16_t> row(64, 0x3F80);
     row[40] = bad;
     for (const ProductKernels* kernels : Kernels()) {
-      for (float value : Multiply(*kernels, kernels->fp4_fast, matrix, row)) {
+      for (float value : Multiply(*kernels, matrix, row)) {
         EXPECT_FALSE(std::isfinite(value)) << kernels->name;
       }
     }

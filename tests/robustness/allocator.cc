@@ -27,6 +27,10 @@ void TestAllocator::FailAt(int64_t k) {
 void* TestAllocator::Allocate(size_t size, size_t alignment) {
   const std::lock_guard lock(mutex_);
   ++calls_;
+  if (alignment == 0 || alignment > 256 || (alignment & (alignment - 1)) != 0) {
+    ++mistakes_;
+    last_mistake_ = "an alignment of " + std::to_string(alignment);
+  }
   if (fail_in_ > 0 && --fail_in_ == 0) {
     failed_ = true;
     return nullptr;

@@ -29,15 +29,14 @@ baleen_status InProjWith(const Queue& queue, const baleen_in_proj_args& args,
   for (int i = 0; i < BALEEN_IN_COUNT; ++i) {
     if (args.out[i] == nullptr) continue;
     const bool plain = matrix->type == MatrixType::kBf16;
-    const Product product = ProductOf(kernels, *matrix, args.common.mode);
     PackedRows& in = packed[plain ? 0 : 1];
     if (in.data == nullptr) {
       const baleen_tensor& from = plain ? *args.u : *args.u_rounded;
       rows = RowsOf(args.common, from.size[0]);
-      in = PackRows(queue, kernels, product, from, rows, scratch);
+      in = PackRows(queue, kernels, matrix->type, from, rows, scratch);
       scratch += PackedBytes(from.size[0], from.size[1]);
     }
-    parts[part_count++] = {matrix++, product, in, args.out[i]};
+    parts[part_count++] = {matrix++, in, args.out[i]};
   }
   MultiplyParts(queue, kernels, parts, part_count, rows);
   return BALEEN_OK;
@@ -57,10 +56,9 @@ baleen_status WoBWith(const Queue& queue, const baleen_wo_b_args& args,
                       const ProductKernels& kernels) {
   const Matrix& matrix = FromHandle(args.weight)->matrices()[0];
   const int64_t rows = RowsOf(args.common, args.y->size[0]);
-  const Product product = ProductOf(kernels, matrix, args.common.mode);
   const ProductPart part{
-      &matrix, product,
-      PackRows(queue, kernels, product, *args.z, rows, args.common.scratch),
+      &matrix,
+      PackRows(queue, kernels, matrix.type, *args.z, rows, args.common.scratch),
       args.y};
   MultiplyParts(queue, kernels, &part, 1, rows);
   return BALEEN_OK;

@@ -26,13 +26,12 @@ baleen_status LinearWith(const Queue& queue, const baleen_linear_args& args,
     CopyLinearInput(queue, args, rows);
   } else {
     const Matrix& matrix = FromHandle(args.weight)->matrices()[0];
-    const Product product = ProductOf(kernels, matrix, args.common.mode);
     const baleen_tensor in = PrepareLinearInput(queue, args, matrix, rows);
     uint8_t* memory =
         static_cast<uint8_t*>(args.common.scratch) + LinearScratch(args).bytes;
-    const ProductPart part{&matrix, product,
-                           PackRows(queue, kernels, product, in, rows, memory),
-                           args.out};
+    const ProductPart part{
+        &matrix, PackRows(queue, kernels, matrix.type, in, rows, memory),
+        args.out};
     MultiplyParts(queue, kernels, &part, 1, rows);
   }
   FinishLinearRows(queue, args, rows);
@@ -56,15 +55,14 @@ baleen_status HeadWith(const Queue& queue, const baleen_head_args& args,
   const Matrix& matrix = FromHandle(args.weight)->matrices()[0];
   const int64_t rows =
       CountOf(args.common.batch, BALEEN_COUNT_OUTPUTS, args.u->size[0]);
-  const Product product = ProductOf(kernels, matrix, args.common.mode);
   const PackedRows packed =
-      PackRows(queue, kernels, product, *args.u, rows, args.common.scratch);
+      PackRows(queue, kernels, matrix.type, *args.u, rows, args.common.scratch);
   baleen_tensor logits = HeadLogits(args);
   if (args.logits == nullptr) {
     logits.data = static_cast<uint8_t*>(args.common.scratch) +
                   PackedBytes(args.u->size[0], args.u->size[1]);
   }
-  const ProductPart part{&matrix, product, packed, &logits};
+  const ProductPart part{&matrix, packed, &logits};
   MultiplyParts(queue, kernels, &part, 1, rows);
   if (args.top == nullptr && args.log_sum == nullptr) return BALEEN_OK;
   ParallelFor(queue, rows, [&](int64_t row) {
@@ -92,19 +90,18 @@ baleen_status DraftHeadWith(const Queue& queue,
                             const baleen_draft_head_args& args,
                             const ProductKernels& kernels) {
   const Matrix& w2 = FromHandle(args.w2)->matrices()[0];
-  const Product product = ProductOf(kernels, w2, args.common.mode);
   const int64_t blocks = DraftBlocks(args);
   const PackedRows packed{
       static_cast<uint8_t*>(args.common.scratch),
-      PackedStride(w2.columns, kernels.packed_block(product))};
+      PackedStride(w2.columns, kernels.packed_block(w2.type))};
   for (int64_t i = 0; i < args.block; ++i) {
     for (int64_t block = 0; block < blocks; ++block) {
-      PackRow(kernels, product, TokenBefore(args, block * args.block + i),
+      PackRow(kernels, w2.type, TokenBefore(args, block * args.block + i),
               w2.columns, packed.data + block * packed.stride);
     }
     ParallelRanges(queue, w2.rows, kTile, [&](int64_t first, int64_t end) {
       MultiplyTile(
-          kernels, product, w2, first, end - first, blocks,
+          kernels, w2, first, end - first, blocks,
           [&](int64_t block) { return packed.row(block); },
           [&](int64_t block, const float* values) {
             const int64_t output = block * args.block + i;

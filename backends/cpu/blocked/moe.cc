@@ -12,40 +12,37 @@
 namespace baleen::cpu {
 namespace {
 
-// How the routed experts and the shared one multiply.
-struct ExpertProducts {
-  Product routed;
-  Product shared;
+// What matrix `which` of the routed experts and of the shared one holds.
+struct ExpertTypes {
+  MatrixType routed;
+  MatrixType shared;
 };
 
-ExpertProducts ProductsOf(const ProductKernels& kernels, const Weight& weight,
-                          int64_t experts, int which, baleen_mode mode) {
+ExpertTypes TypesOf(const Weight& weight, int64_t experts, int which) {
   const Matrix* shared = SharedExpert(weight, experts);
   const Matrix& any = weight.matrices()[which];
-  return {ProductOf(kernels, any, mode),
-          ProductOf(kernels, shared == nullptr ? any : shared[which], mode)};
+  return {any.type, shared == nullptr ? any.type : shared[which].type};
 }
 
 // Columns [first, first + count) of a for the rows of one expert, which are
 // `rows`: their activations, and where in a they go.
 template <typename PackedAt, typename Route>
 void GateUpTile(const baleen_moe_gate_up_args& args,
-                const ProductKernels& kernels, Product product,
-                const Matrix* expert, int64_t first, int64_t count,
-                int64_t rows, int64_t to, float limit,
-                const PackedAt& packed_at, const Route& route) {
+                const ProductKernels& kernels, const Matrix* expert,
+                int64_t first, int64_t count, int64_t rows, int64_t to,
+                float limit, const PackedAt& packed_at, const Route& route) {
   const bool reference = args.common.mode == BALEEN_MODE_REFERENCE;
   float gates[kMostValues];
   const int64_t at_once = RowsAtOnce(count);
   for (int64_t row = 0; row < rows; row += at_once) {
     const int64_t size = std::min(at_once, rows - row);
     const auto packed = [&](int64_t i) { return packed_at(row + i); };
-    MultiplyTile(kernels, product, expert[0], first, count, size, packed,
+    MultiplyTile(kernels, expert[0], first, count, size, packed,
                  [&](int64_t i, const float* values) {
                    std::copy(values, values + count, gates + i * count);
                  });
     MultiplyTile(
-        kernels, product, expert[1], first, count, size, packed,
+        kernels, expert[1], first, count, size, packed,
         [&](int64_t i, float* values) {
           const float* gate = gates + i * count;
           for (int64_t n = 0; n < count; ++n) {
@@ -89,16 +86,15 @@ baleen_status MoeGateUpWith(const Queue& queue,
   const MoePlan plan(*args.plan);
   const int64_t rows = plan.header->rows;
   const baleen_tensor& u = *args.u_rounded;
-  const ExpertProducts products =
-      ProductsOf(kernels, weight, plan.header->experts, 0, args.common.mode);
+  const ExpertTypes types = TypesOf(weight, plan.header->experts, 0);
   const Matrix* shared = SharedExpert(weight, plan.header->experts);
   uint8_t* scratch = static_cast<uint8_t*>(args.common.scratch);
   const PackedRows routed_u =
-      PackRows(queue, kernels, products.routed, u, rows, scratch);
+      PackRows(queue, kernels, types.routed, u, rows, scratch);
   const PackedRows shared_u =
-      products.shared == products.routed
+      types.shared == types.routed
           ? routed_u
-          : PackRows(queue, kernels, products.shared, u, rows,
+          : PackRows(queue, kernels, types.shared, u, rows,
                      scratch + PackedBytes(u.size[0], u.size[1]));
   const int64_t inner = args.a->size[1];
   const int64_t tiles = GroupsOf(inner, kBlock);
@@ -110,16 +106,15 @@ baleen_status MoeGateUpWith(const Queue& queue,
     const int64_t count = std::min(kBlock, inner - first);
     if (set == plan.header->active) {
       GateUpTile(
-          args, kernels, products.shared, shared, first, count, rows,
-          plan.header->entries, args.shared_limit,
-          [&](int64_t i) { return shared_u.row(i); },
+          args, kernels, shared, first, count, rows, plan.header->entries,
+          args.shared_limit, [&](int64_t i) { return shared_u.row(i); },
           [](int64_t) { return 1.0f; });
       return;
     }
     const int32_t e = plan.active[set];
     const MoeEntry* entries = plan.entries + plan.starts[e];
     GateUpTile(
-        args, kernels, products.routed, ExpertOf(weight, e), first, count,
+        args, kernels, ExpertOf(weight, e), first, count,
         plan.starts[e + 1] - plan.starts[e], plan.starts[e], args.limit,
         [&](int64_t i) { return routed_u.row(entries[i].row); },
         [&](int64_t i) { return entries[i].weight; });
@@ -152,8 +147,7 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
   const int64_t entries = plan.header->entries;
   const bool rounds = args.common.mode == BALEEN_MODE_REFERENCE;
   const Matrix* shared = SharedExpert(weight, plan.header->experts);
-  const ExpertProducts products =
-      ProductsOf(kernels, weight, plan.header->experts, 2, args.common.mode);
+  const ExpertTypes types = TypesOf(weight, plan.header->experts, 2);
   uint8_t* scratch = static_cast<uint8_t*>(args.common.scratch);
   float* sums = reinterpret_cast<float*>(
       scratch + PackedBytes(args.a->size[0], args.a->size[1]));
@@ -162,14 +156,14 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
   const int64_t inner = args.a->size[1];
   const int64_t stride = PackedStride(inner, kMostPackedBlock);
   constexpr int64_t kRowsOfTask = 4;
-  ParallelRanges(
-      queue, entries + (shared == nullptr ? 0 : rows), kRowsOfTask,
-      [&](int64_t first, int64_t end) {
-        for (int64_t i = first; i < end; ++i) {
-          PackRow(kernels, i < entries ? products.routed : products.shared,
-                  ActivationRowOf(*args.a, i), inner, scratch + i * stride);
-        }
-      });
+  ParallelRanges(queue, entries + (shared == nullptr ? 0 : rows), kRowsOfTask,
+                 [&](int64_t first, int64_t end) {
+                   for (int64_t i = first; i < end; ++i) {
+                     PackRow(kernels, i < entries ? types.routed : types.shared,
+                             ActivationRowOf(*args.a, i), inner,
+                             scratch + i * stride);
+                   }
+                 });
 
   const int64_t columns = args.y->size[1];
   if (rows == 0) return BALEEN_OK;
@@ -188,8 +182,8 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
       if (size == 0) continue;
       if (plan.resident[e] != 0) {
         MultiplyTile(
-            kernels, products.routed, ExpertOf(weight, e)[2], first, count,
-            size, [&](int64_t i) { return scratch + (start + i) * stride; },
+            kernels, ExpertOf(weight, e)[2], first, count, size,
+            [&](int64_t i) { return scratch + (start + i) * stride; },
             [&](int64_t i, const float* values) {
               AddTile(values, count, rounds, sum_of(list[i].row));
             });
@@ -203,7 +197,7 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
     }
     if (shared != nullptr) {
       MultiplyTile(
-          kernels, products.shared, shared[2], first, count, rows,
+          kernels, shared[2], first, count, rows,
           [&](int64_t i) { return scratch + (entries + i) * stride; },
           [&](int64_t i, const float* values) {
             AddTile(values, count, rounds, sum_of(i));

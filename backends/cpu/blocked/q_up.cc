@@ -28,17 +28,17 @@ baleen_status QUpWith(const Queue& queue, const baleen_q_up_args& args,
   const int32_t* positions =
       static_cast<const int32_t*>(args.common.batch->positions->data);
   const int64_t rows = RowsOf(args.common, args.q->size[0]);
-  const Product product = ProductOf(kernels, matrices[0], args.common.mode);
-  const PackedRows packed = PackRows(
-      queue, kernels, product, *args.query_rounded, rows, args.common.scratch);
+  const PackedRows packed =
+      PackRows(queue, kernels, matrices[0].type, *args.query_rounded, rows,
+               args.common.scratch);
   const auto packed_at = [&](int64_t i) { return packed.row(i); };
   const int64_t heads = args.q->size[1];
   const int64_t size = args.q->size[2];
   const int64_t index_heads = args.iq == nullptr ? 0 : args.iq->size[1];
   ParallelFor(queue, heads + index_heads, [&](int64_t head) {
     if (head < heads) {
-      MultiplyTile(kernels, product, matrices[0], head * size, size, rows,
-                   packed_at, [&](int64_t t, float* x) {
+      MultiplyTile(kernels, matrices[0], head * size, size, rows, packed_at,
+                   [&](int64_t t, float* x) {
                      FinishHead(args, RopeAt(*args.rope, positions[t]), x,
                                 size);
                      uint16_t* q = RowOf<uint16_t>(*args.q, t, head);
@@ -50,8 +50,8 @@ baleen_status QUpWith(const Queue& queue, const baleen_q_up_args& args,
     }
     head -= heads;
     const int64_t index_size = args.iq->size[2];
-    MultiplyTile(kernels, product, matrices[1], head * index_size, index_size,
-                 rows, packed_at, [&](int64_t t, const float* x) {
+    MultiplyTile(kernels, matrices[1], head * index_size, index_size, rows,
+                 packed_at, [&](int64_t t, const float* x) {
                    uint16_t* iq = RowOf<uint16_t>(*args.iq, t, head);
                    for (int64_t j = 0; j < index_size; ++j) {
                      iq[j] = Bf16FromFloat(x[j]);

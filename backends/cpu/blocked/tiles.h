@@ -16,18 +16,6 @@ constexpr int64_t kTile = 64;          // Weight rows of a task.
 constexpr int64_t kMostTile = 512;     // Of any task: a head.
 constexpr int64_t kMostValues = 8192;  // Products made at once: 32 KiB.
 
-inline Product ProductOf(const ProductKernels& kernels, const Matrix& matrix,
-                         baleen_mode mode) {
-  switch (matrix.type) {
-    case MatrixType::kBf16:
-      return Product::kBf16;
-    case MatrixType::kFp8:
-      return Product::kFp8;
-    default:
-      return mode == BALEEN_MODE_FAST ? kernels.fp4_fast : Product::kFp4;
-  }
-}
-
 // NULL, or why the kernels do not take a matrix.
 inline const char* MatrixRefusal(const Matrix& matrix) {
   if (BlocksOf(matrix.columns) > kMostBlocks) return "rows are too long";
@@ -66,29 +54,29 @@ inline uint64_t PackedBytes(int64_t rows, int64_t columns) {
   return static_cast<uint64_t>(rows * PackedStride(columns, kMostPackedBlock));
 }
 
-inline void PackRow(const ProductKernels& kernels, Product product,
+inline void PackRow(const ProductKernels& kernels, MatrixType type,
                     const ActivationRow& row, int64_t columns,
                     uint8_t* packed) {
-  const int64_t bytes = kernels.packed_block(product);
+  const int64_t bytes = kernels.packed_block(type);
   for (int64_t first = 0; first < columns; first += kBlock) {
     const int64_t count = std::min(kBlock, columns - first);
     uint16_t values[kBlock];
     LoadBf16(row, first, count, values);
-    kernels.pack(product, values, count, packed + first / kBlock * bytes);
+    kernels.pack(type, values, count, packed + first / kBlock * bytes);
   }
 }
 
 // Packs the rows of a tensor; `rows` counts through all but its last dimension.
 inline PackedRows PackRows(const Queue& queue, const ProductKernels& kernels,
-                           Product product, const baleen_tensor& in,
+                           MatrixType type, const baleen_tensor& in,
                            int64_t rows, void* memory) {
   const int64_t columns = in.size[in.rank - 1];
   const PackedRows packed{static_cast<uint8_t*>(memory),
-                          PackedStride(columns, kernels.packed_block(product))};
+                          PackedStride(columns, kernels.packed_block(type))};
   constexpr int64_t kRowsOfTask = 8;
   ParallelRanges(queue, rows, kRowsOfTask, [&](int64_t first, int64_t end) {
     for (int64_t i = first; i < end; ++i) {
-      PackRow(kernels, product, ActivationRowOf(in, i), columns,
+      PackRow(kernels, type, ActivationRowOf(in, i), columns,
               packed.data + i * packed.stride);
     }
   });
@@ -104,17 +92,16 @@ inline int64_t RowsAtOnce(int64_t count) {
 // Weight rows [first, first + count) times `rows` activation rows, packed_at(i)
 // being the packed row i; emit(i, values) gets the `count` products of row i.
 template <typename PackedAt, typename Emit>
-void MultiplyTile(const ProductKernels& kernels, Product product,
-                  const Matrix& matrix, int64_t first, int64_t count,
-                  int64_t rows, const PackedAt& packed_at, const Emit& emit) {
+void MultiplyTile(const ProductKernels& kernels, const Matrix& matrix,
+                  int64_t first, int64_t count, int64_t rows,
+                  const PackedAt& packed_at, const Emit& emit) {
   alignas(64) float values[kMostValues];
   const int64_t at_once = RowsAtOnce(count);
   for (int64_t row = 0; row < rows; row += at_once) {
     const int64_t size = std::min(at_once, rows - row);
     const uint8_t* packed[kMostRows];
     for (int64_t r = 0; r < size; ++r) packed[r] = packed_at(row + r);
-    kernels.multiply(product, matrix, first, count, packed, size, values,
-                     count);
+    kernels.multiply(matrix, first, count, packed, size, values, count);
     for (int64_t r = 0; r < size; ++r) emit(row + r, values + r * count);
   }
 }
@@ -122,7 +109,6 @@ void MultiplyTile(const ProductKernels& kernels, Product product,
 // A matrix, the activations it multiplies, and where the products go.
 struct ProductPart {
   const Matrix* matrix;
-  Product product;
   PackedRows packed;
   const baleen_tensor* out;  // bf16 or f32 [rows, matrix rows]
 };
@@ -144,7 +130,7 @@ inline void MultiplyParts(const Queue& queue, const ProductKernels& kernels,
     const int64_t first = task * kTile;
     const int64_t count = std::min(kTile, part->matrix->rows - first);
     MultiplyTile(
-        kernels, part->product, *part->matrix, first, count, rows,
+        kernels, *part->matrix, first, count, rows,
         [&](int64_t i) { return part->packed.row(i); },
         [&](int64_t i, const float* values) {
           StoreFloats(*part->out, i, first, count, values);

@@ -29,8 +29,7 @@ baleen_status WoAWith(const Queue& queue, const baleen_wo_a_args& args,
   const int64_t groups = args.in->size[1];
   const int64_t rank = matrix.rows / groups;
   const int64_t tiles = GroupsOf(rank, kBlock);
-  const Product product = ProductOf(kernels, matrix, args.common.mode);
-  const PackedRows packed = PackRows(queue, kernels, product, *args.in,
+  const PackedRows packed = PackRows(queue, kernels, matrix.type, *args.in,
                                      rows * groups, args.common.scratch);
   if (rows == 0) return BALEEN_OK;
   ParallelFor(queue, groups * tiles, [&](int64_t task) {
@@ -39,7 +38,7 @@ baleen_status WoAWith(const Queue& queue, const baleen_wo_a_args& args,
     const int64_t first = group * rank + in_group;
     const int64_t count = std::min(kBlock, rank - in_group);
     MultiplyTile(
-        kernels, product, matrix, first, count, rows,
+        kernels, matrix, first, count, rows,
         [&](int64_t t) { return packed.row(t * groups + group); },
         [&](int64_t t, const float* z) {
           StoreRoundedColumns(*args.z, t, first, count, z);

@@ -368,8 +368,8 @@ class Session {
     handle_ = std::unique_ptr<baleen_session, Parts>(session, std::move(parts));
   }
 
-  // Makes a call that may be cancelled and may tell its progress.  `guards` have
-  // the exceptions of its callbacks.
+  // Makes a call that may be cancelled and may tell its progress.  `guards`
+  // have the exceptions of its callbacks.
   template <typename Call, typename... Guards>
   bool Run(Error* error, Call&& call, Guards&... guards) {
     detail::CancelState* cancel = parts().cancel.get();

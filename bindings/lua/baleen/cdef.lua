@@ -509,6 +509,7 @@ typedef struct baleen_session_counters {
   uint64_t operations_fp8;
   uint64_t operations_bf16;
   uint64_t operations_f32;
+  uint64_t pass_weight_bytes;
 } baleen_session_counters;
 baleen_status baleen_session_get_counters(
   const baleen_session* session, baleen_session_counters* total,

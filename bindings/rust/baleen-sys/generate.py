@@ -11,28 +11,19 @@ import os
 import re
 import sys
 
+sys.dont_write_bytecode = True  # Of the module, beside the sources.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", ".."))
+import header as c
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
-HEADER = os.path.join(ROOT, "include", "baleen", "baleen.h")
-LAYOUT = os.path.join(ROOT, "tests", "abi", "layout_1_0.inc")
+LAYOUT = os.path.join(c.ROOT, "tests", "abi", "layout_1_0.inc")
 
 SCALARS = {
     "void": "c_void", "char": "c_char", "float": "f32", "double": "f64",
     "size_t": "usize", "int32_t": "i32", "uint32_t": "u32",
     "uint64_t": "u64",
 }
-
-TOKEN = re.compile(r"/\*.*?\*/|\w+|[^\s\w]", re.S)
-DECLARATION = re.compile(
-    r"(?P<comment>(?:/\*(?:(?!\*/).)*\*/[ \t]*\n)?)"
-    r"(?:typedef struct (?P<opaque>\w+) (?P=opaque);"
-    r"|typedef struct (?P<struct>\w+) \{(?P<members>.*?)\} (?P=struct);"
-    r"|typedef (?P<result>[\w\s]+?)\(\*(?P<pointer>\w+)\)"
-    r"\((?P<pointed>.*?)\);"
-    r"|typedef (?P<old>\w+) (?P<new>\w+);"
-    r"|enum \{(?P<values>.*?)\};"
-    r"|BALEEN_API (?P<returns>[\w\s*]+?)\b(?P<function>baleen_\w+)"
-    r"\((?P<arguments>.*?)\);)", re.S)
 
 
 def doc(comment, indent=""):
@@ -56,33 +47,16 @@ def doc(comment, indent=""):
 
 def rust_type(text):
     """The Rust for a C type such as `const char* const*`."""
-    words = re.findall(r"\w+|\*", text)
-    name = next(word for word in words if word not in ("const", "*"))
-    constant = words.index("const") < words.index(name) \
-        if "const" in words else False
+    name, stars = c.pointers(text)
     rust = SCALARS.get(name, name)
-    for word in words[words.index(name) + 1:]:
-        if word == "*":
-            rust = "*%s %s" % ("const" if constant else "mut", rust)
-            constant = False
-        elif word == "const":
-            constant = True
+    for constant in stars:
+        rust = "*%s %s" % ("const" if constant else "mut", rust)
     return rust
 
 
-def argument_list(text):
-    text = " ".join(text.split())
-    if text == "void":
-        return []
-    pairs = []
-    for argument in text.split(","):
-        kind, name = re.match(r"\s*(.*?)(\w+)\s*$", argument).groups()
-        pairs.append((name, rust_type(kind)))
-    return pairs
-
-
 def signature(arguments, returns, indent):
-    inner = ["%s: %s" % pair for pair in argument_list(arguments)]
+    inner = ["%s: %s" % (argument.name, rust_type(argument.type))
+             for argument in arguments]
     kind = "" if returns.strip() == "void" else " -> " + rust_type(returns)
     line = "(%s)%s" % (", ".join(inner), kind)
     if len(line) + len(indent) + 60 <= 100 and len(inner) < 3:
@@ -91,61 +65,57 @@ def signature(arguments, returns, indent):
     return "(\n%s%s)%s" % (rows, indent, kind)
 
 
-def member_lines(body):
-    """Members with the comments behind or before them."""
-    items = []
-    for token in TOKEN.findall(body):
-        if token.startswith("/*"):  # Always about the member before it.
-            items[-1][1].append(token)
-            continue
-        if not items or (items[-1][0] and items[-1][0][-1] == ";"):
-            items.append(([], []))
-        items[-1][0].append(token)
-    return [(" ".join(tokens[:-1]), comments) for tokens, comments in items]
+def member_type(member):
+    if member.arguments is not None:
+        return "Option<\n        unsafe extern \"C\" fn%s,\n    >" % \
+            signature(member.arguments, member.type, "        ")
+    kind = rust_type(member.type)
+    if member.count:
+        return "[%s; %s]" % (kind, member.count)
+    return "Option<%s>" % kind if kind.endswith("_fn") else kind
 
 
-def member(text):
-    text = text.replace("( * ", "(*")
-    function = re.match(r"(.*)\(\*(\w+) \) \( (.*) \)$", text)
-    if function:
-        returns, name, arguments = function.groups()
-        return name, "Option<\n        unsafe extern \"C\" fn%s,\n    >" % \
-            signature(arguments, returns, "        ")
-    array = re.match(r"(.*?)(\w+) \[ (\d+) \]$", text)
-    if array:
-        kind, name, count = array.groups()
-        return name, "[%s; %s]" % (rust_type(kind), count)
-    kind, name = re.match(r"(.*?)(\w+)$", text).groups()
-    kind = rust_type(kind)
-    return name, "Option<%s>" % kind if kind.endswith("_fn") else kind
-
-
-def struct(name, comment, body):
-    lines = doc(comment) + "#[repr(C)]\n#[derive(Clone, Copy)]\npub struct %s {\n" % name
-    for text, comments in member_lines(body):
-        member_name, kind = member(text)
-        for each in comments:
+def struct(declared):
+    lines = doc(declared.comment) + \
+        "#[repr(C)]\n#[derive(Clone, Copy)]\npub struct %s {\n" % declared.name
+    for member in declared.members:
+        for each in member.comments:
             lines += doc(each, "    ")
-        lines += "    pub %s: %s,\n" % (member_name, kind)
+        lines += "    pub %s: %s,\n" % (member.name, member_type(member))
     return lines + "}\n"
 
 
-def constants(body, kind):
-    lines = ""
-    pattern = r"\b(BALEEN_\w+) = ([^,/]+?),?\s*(/\*.*?\*/)?\s*(?=BALEEN_|$)"
-    for name, value, comment in re.findall(pattern, body.strip(), re.S):
-        if name == "BALEEN_PART_COUNT":
-            continue
-        if comment:
-            lines += doc(comment)
-        lines += "pub const %s: %s = %s;\n" % (name, kind, value.strip())
-    return lines
+def constants(declared):
+    # Flags, and parts, have no type of their own.
+    kind = declared.type or "u32"
+    return doc(declared.comment) + "".join(
+        "%spub const %s: %s = %s;\n" % (
+            doc(each.comment) if each.comment else "", each.name, kind,
+            each.value)
+        for each in declared.constants)
+
+
+def declaration(declared):
+    if isinstance(declared, c.Opaque):
+        return '''/// A handle; see baleen.h.
+#[repr(C)]
+pub struct %s {
+    _private: [u8; 0],
+}
+''' % declared.name
+    if isinstance(declared, c.Struct):
+        return struct(declared)
+    if isinstance(declared, c.Callback):
+        return "%spub type %s = unsafe extern \"C\" fn%s;\n" % (
+            doc(declared.comment), declared.name,
+            signature(declared.arguments, declared.returns, ""))
+    if isinstance(declared, c.Alias):
+        return "%spub type %s = %s;\n" % (
+            doc(declared.comment), declared.name, SCALARS[declared.old])
+    return constants(declared)
 
 
 def bindings(header):
-    header = header[header.index('extern "C" {'):] \
-        .replace('extern "C" {\n#endif', "", 1)
-    version = re.search(r"#define BALEEN_VERSION (\d+)", open_header()).group(1)
     text = '''//! Written by generate.py from baleen.h, which is their manual.
 #![allow(non_camel_case_types)]
 
@@ -153,54 +123,16 @@ use std::os::raw::{c_char, c_void};
 
 /// The version of the header that this was made of.
 pub const BALEEN_VERSION: u32 = %s;
-''' % version
+''' % c.version(header)
     functions = ""
-    kind = None  # Of the typedef just read: the constants behind it are its.
-    last_end = 0
-    for match in DECLARATION.finditer(header):
-        part = match.groupdict()
-        comment = part["comment"]
-        # A line across the page is not about what follows it.
-        if comment.startswith("/* ----"):
-            comment = ""
-        if part["opaque"]:
-            text += '''
-/// A handle; see baleen.h.
-#[repr(C)]
-pub struct %s {
-    _private: [u8; 0],
-}
-''' % part["opaque"]
-        elif part["struct"]:
-            text += "\n" + struct(part["struct"], comment, part["members"])
-        elif part["pointer"]:
-            text += "\n%spub type %s = unsafe extern \"C\" fn%s;\n" % (
-                doc(comment), part["pointer"],
-                signature(part["pointed"], part["result"], ""))
-        elif part["new"]:
-            text += "\n%spub type %s = %s;\n" % (
-                doc(comment), part["new"], SCALARS[part["old"]])
-            kind = part["new"]
-        elif part["values"]:
-            # Flags, and parts, have no type of their own.
-            named = match.start() - last_end < 3 and kind
-            text += "\n" + doc(comment) + constants(
-                part["values"], kind if named else "u32")
-        elif part["function"]:
+    for declared in c.declarations(header):
+        if isinstance(declared, c.Function):
             functions += "\n%s    pub fn %s%s;\n" % (
-                doc(comment, "    "), part["function"],
-                signature(part["arguments"], part["returns"], "    "))
-        last_end = match.end()
-        if not part["new"]:
-            kind = None
-    if functions.count("    pub fn ") != header.count("\nBALEEN_API "):
-        sys.exit("a function of the header was not understood")
+                doc(declared.comment, "    "), declared.name,
+                signature(declared.arguments, declared.returns, "    "))
+        else:
+            text += "\n" + declaration(declared)
     return text + "\nextern \"C\" {" + functions + "}\n"
-
-
-def open_header():
-    with open(HEADER, encoding="utf-8") as file:
-        return file.read()
 
 
 def layout(header):
@@ -216,20 +148,11 @@ def layout(header):
 
 
 def main():
-    header = open_header()
-    files = {
+    header = c.read_text()
+    c.main({
         os.path.join(HERE, "src", "bindings.rs"): bindings(header),
         os.path.join(HERE, "tests", "layout.inc"): layout(header),
-    }
-    for path, text in files.items():
-        if "--check" not in sys.argv:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-            continue
-        with open(path, encoding="utf-8") as file:
-            if file.read() != text:
-                sys.exit("%s is not what the header says: run %s" %
-                         (path, os.path.abspath(__file__)))
+    })
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ Projections Project(Forward& forward, const PreparedLayer& layer,
   baleen_in_proj_args args = {};
   args.u = input.u;
   args.u_rounded = input.u_rounded;
-  args.weight = layer.in_proj;
+  args.weight = layer.in_proj.handle;
   args.out[BALEEN_IN_QUERY] = out.query;
   args.out[BALEEN_IN_KV] = out.kv;
   args.out[BALEEN_IN_ENTRY_VALUE] = out.entry_value;
@@ -69,7 +69,7 @@ Projections Project(Forward& forward, const PreparedLayer& layer,
   args.out[BALEEN_IN_KEY_VALUE] = out.key_value;
   args.out[BALEEN_IN_KEY_GATE] = out.key_gate;
   args.out[BALEEN_IN_KEY_WEIGHT] = out.key_weight;
-  forward.ops->Add(args, layer.index);
+  forward.ops->Add(args, layer.index, {&layer.in_proj.facts});
   return out;
 }
 
@@ -105,13 +105,13 @@ Queries ProjectQueries(Forward& forward, const PreparedLayer& layer,
   }
   baleen_q_up_args args = {};
   args.query_rounded = query_rounded;
-  args.weight = layer.q_up;
+  args.weight = layer.q_up.handle;
   args.rope = RopeOf(forward, layer);
   args.q = out.q;
   args.iq = out.iq;
   args.epsilon = config.norm_epsilon;
   args.rope_size = static_cast<uint32_t>(config.rope_size);
-  forward.ops->Add(args, layer.index);
+  forward.ops->Add(args, layer.index, {&layer.q_up.facts});
   return out;
 }
 
@@ -210,14 +210,14 @@ Tensor* ProjectOutput(Forward& forward, const PreparedLayer& layer,
   const int64_t inner = int64_t{config.output_groups} * config.output_rank;
   baleen_wo_a_args first = {};
   first.in = attended;
-  first.weight = layer.wo_a;
+  first.weight = layer.wo_a.handle;
   first.z =
       forward.ops->MakeRounded(BALEEN_OP_WO_A, nullptr, {forward.rows, inner});
-  forward.ops->Add(first, layer.index);
+  forward.ops->Add(first, layer.index, {&layer.wo_a.facts});
 
   baleen_wo_b_args second = {};
   second.z = first.z;
-  second.weight = layer.wo_b;
+  second.weight = layer.wo_b.handle;
   second.y =
       forward.Make(MakeTensor(BALEEN_TYPE_BF16, {forward.rows, config.hidden}));
   const baleen_op_needs needs = forward.ops->Query(second, layer.index);
@@ -225,7 +225,7 @@ Tensor* ProjectOutput(Forward& forward, const PreparedLayer& layer,
     second.y = forward.Make(MakeTensor(
         BALEEN_TYPE_F32, {needs.parts, forward.rows, config.hidden}));
   }
-  forward.ops->Add(second, layer.index);
+  forward.ops->Add(second, layer.index, {&layer.wo_b.facts});
   return second.y;
 }
 
@@ -261,16 +261,16 @@ void AttentionHalf(Forward& forward, const PreparedLayer& layer) {
 }
 
 void FillWindow(Forward& forward, const PreparedLayer& stage,
-                const baleen_weight* wkv, Tensor* context) {
+                const CountedWeight& wkv, Tensor* context) {
   const Config& config = *forward.config;
   baleen_linear_args project = {};
   project.in = context;
-  project.weight = wkv;
+  project.weight = wkv.handle;
   project.out = forward.Make(
       MakeTensor(BALEEN_TYPE_BF16, {forward.rows, config.head_size}));
   project.epsilon = config.norm_epsilon;
   project.repeat = 1;
-  forward.ops->Add(project, stage.index);
+  forward.ops->Add(project, stage.index, {&wkv.facts});
 
   baleen_qkv_post_args store = {};
   store.kv = project.out;

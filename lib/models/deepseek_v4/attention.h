@@ -11,6 +11,6 @@ void AttentionHalf(Forward& forward, const PreparedLayer& layer);
 // Only what fills the window of a drafter's stage from its context rows, bf16
 // [T, D] (model.md §14).
 void FillWindow(Forward& forward, const PreparedLayer& stage,
-                const baleen_weight* wkv, Tensor* context);
+                const CountedWeight& wkv, Tensor* context);
 
 }  // namespace baleen::deepseek_v4

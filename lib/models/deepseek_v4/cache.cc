@@ -244,23 +244,4 @@ Status StateCopies::Flush() {
   return machine.Wait(side);
 }
 
-uint64_t ItemBytes(const baleen_state_shape& shape, baleen_pool pool) {
-  // The plain part of a head is rounded in groups of 64, a key in groups of
-  // 32; see baleen_pool.
-  const uint64_t plain = shape.head_size - shape.rope_size;
-  const uint64_t tail_width = static_cast<uint64_t>(OverlapOf(shape)) *
-                              (shape.head_size + shape.key_size);
-  switch (pool) {
-    case BALEEN_POOL_WINDOW:
-    case BALEEN_POOL_ENTRIES:
-      return plain + 2 * shape.rope_size + plain / 64 + 1;
-    case BALEEN_POOL_KEYS:
-      return shape.key_size / 2 + shape.key_size / 32;
-    case BALEEN_POOL_TAIL:
-      return 2 * tail_width * sizeof(float);
-    default:
-      return 0;
-  }
-}
-
 }  // namespace baleen::deepseek_v4

@@ -16,6 +16,7 @@
 
 #include "base/byte_meter.h"
 #include "ops/machine.h"
+#include "ops/state_shape.h"
 
 namespace baleen::deepseek_v4 {
 
@@ -139,13 +140,5 @@ class StateCopies {
   size_t count_ = 0;
   std::array<baleen_state_copy, kMost> copies_;
 };
-
-// Bytes of an item of a pool as the host sees it (backend.h, baleen_pool).
-uint64_t ItemBytes(const baleen_state_shape& shape, baleen_pool pool);
-
-// c of backend.h: how many groups a compressed entry is made of.
-inline int64_t OverlapOf(const baleen_state_shape& shape) {
-  return shape.ratio == 4 ? 2 : 1;
-}
 
 }  // namespace baleen::deepseek_v4

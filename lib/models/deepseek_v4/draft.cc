@@ -48,6 +48,7 @@ Status V4Model::DraftMtp(baleen_mode mode, const MtpRows& rows,
   part.tokens = rows.next_tokens;
   part.position = rows.position;
   part.output_count = rows.output_count;
+  part.counters = rows.counters;
   const Pass& pass = *draft_pass_;
   const BatchCounts counts =
       FillBatch(*pass.batch, std::span<const StepPart>(&part, 1));
@@ -58,6 +59,8 @@ Status V4Model::DraftMtp(baleen_mode mode, const MtpRows& rows,
   BALEEN_RETURN_IF_ERROR(Write(pass.streams_in, rows.streams, size));
   BALEEN_RETURN_IF_ERROR(pass.program->Run(count, cancel, trace_));
   BALEEN_RETURN_IF_ERROR(RunHead(pass, counts.outputs, cancel, logits));
+  BALEEN_RETURN_IF_ERROR(
+      CountParts(&pass, std::span<const StepPart>(&part, 1), &draft_costs_));
   if (streams == nullptr) return Status();
   return Read(BALEEN_OP_HC_HEAD, pass.streams, 0, count, streams);
 }
@@ -113,6 +116,7 @@ Status V4Model::DraftBlock(baleen_mode mode, SessionState* state,
   part.tokens = tokens;
   part.position = first;
   part.output_count = block;
+  part.counters = draft.counters;
   const Pass& pass = *draft_pass_;
   const BatchCounts counts =
       FillBatch(*pass.batch, std::span<const StepPart>(&part, 1));
@@ -121,6 +125,8 @@ Status V4Model::DraftBlock(baleen_mode mode, SessionState* state,
   BALEEN_RETURN_IF_ERROR(
       Write(pass.sample_rows, rows.data(), rows.size_bytes()));
   BALEEN_RETURN_IF_ERROR(pass.program->Run(block, cancel, trace_));
+  BALEEN_RETURN_IF_ERROR(
+      CountParts(&pass, std::span<const StepPart>(&part, 1), &draft_costs_));
   const auto read = [&](const Tensor* tensor, void* bytes) {
     return Read(BALEEN_OP_DRAFT_HEAD, tensor, 0, block, bytes);
   };

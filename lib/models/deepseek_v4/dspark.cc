@@ -16,13 +16,13 @@ void FillContexts(Forward& forward, const Tensor* means) {
   const PreparedDspark& dspark = forward.weights->dspark;
   baleen_linear_args project = {};
   project.in = means;
-  project.weight = dspark.main_proj;
+  project.weight = dspark.main_proj.handle;
   project.norm_out = dspark.main_norm;
   project.out = forward.Make(
       MakeTensor(BALEEN_TYPE_BF16, {forward.rows, forward.config->hidden}));
   project.epsilon = forward.config->norm_epsilon;
   project.repeat = 1;
-  forward.ops->Add(project, -1);
+  forward.ops->Add(project, -1, {&dspark.main_proj.facts});
   for (size_t i = 0; i < dspark.stages.size(); ++i) {
     FillWindow(forward, dspark.stages[i], dspark.context_kv[i], project.out);
   }
@@ -62,13 +62,13 @@ void ContextTaps::Fill() {
   const PreparedDspark& dspark = forward_.weights->dspark;
   baleen_linear_args project = {};
   project.in = means_;
-  project.weight = dspark.main_proj;
+  project.weight = dspark.main_proj.handle;
   project.norm_out = dspark.main_norm;
   project.out = forward_.Make(
       MakeTensor(BALEEN_TYPE_BF16, {forward_.rows, forward_.config->hidden}));
   project.epsilon = forward_.config->norm_epsilon;
   project.repeat = 1;
-  forward_.ops->Add(project, -1);
+  forward_.ops->Add(project, -1, {&dspark.main_proj.facts});
   for (size_t i = 0; i < dspark.stages.size(); ++i) {
     FillWindow(forward_, dspark.stages[i], dspark.context_kv[i], project.out);
   }
@@ -80,6 +80,7 @@ Result<Owned<Pass>> BuildContexts(const PassParts& parts,
   PassWriter writer(parts, shape, shape.rows, build);
   BALEEN_RETURN_IF_ERROR(writer.Begin());
   Forward& forward = writer.forward();
+  writer.StartDrafter();
   writer.pass().means = writer.ops().MakeKept(MeansShape(forward));
   FillContexts(forward, writer.pass().means);
   return writer.Finish();
@@ -92,8 +93,10 @@ Result<Owned<Pass>> BuildDspark(const PassParts& parts, const PassShape& shape,
   PassWriter writer(parts, shape, shape.rows, build);
   BALEEN_RETURN_IF_ERROR(writer.Begin());
   Forward& forward = writer.forward();
+  writer.StartDrafter();
   forward.drafts_block = true;
   OpenStreams(forward);
+  OpenRoutes(forward, dspark.stages.size());
   PlanStep(forward, *parts.kinds);
   Embed(forward);
   for (const PreparedLayer& stage : dspark.stages) Layer(forward, stage);
@@ -107,15 +110,15 @@ Result<Owned<Pass>> BuildDspark(const PassParts& parts, const PassShape& shape,
   args.rows = ops.MakeKept(MakeTensor(
       BALEEN_TYPE_BYTE,
       {shape.rows, static_cast<int64_t>(sizeof(baleen_sample_row))}));
-  args.w1 = dspark.markov_w1;
-  args.w2 = dspark.markov_w2;
+  args.w1 = dspark.markov_w1.handle;
+  args.w2 = dspark.markov_w2.handle;
   args.confidence_weight = dspark.confidence;
   args.logits = ops.MakeKept(
       MakeTensor(BALEEN_TYPE_F32, {shape.rows, config.vocabulary}));
   args.tokens = ops.MakeKept(MakeTensor(BALEEN_TYPE_I32, {shape.rows}));
   args.confidence = ops.MakeKept(MakeTensor(BALEEN_TYPE_F32, {shape.rows}));
   args.block = static_cast<uint32_t>(shape.rows);
-  ops.Add(args, -1);
+  ops.Add(args, -1, {&dspark.markov_w1.facts, &dspark.markov_w2.facts});
 
   Pass& pass = writer.pass();
   pass.first = args.first;

@@ -13,6 +13,12 @@ void OpenStreams(Forward& forward) {
       forward.Make(MakeTensor(BALEEN_TYPE_F32, {rows, streams, streams}));
 }
 
+void OpenRoutes(Forward& forward, size_t layers) {
+  forward.routes = forward.ops->MakeKept(MakeTensor(
+      BALEEN_TYPE_I32, {1, static_cast<int64_t>(layers), forward.rows,
+                        forward.config->experts_per_token}));
+}
+
 void PlanStep(Forward& forward, const Vector<baleen_state_shape>& kinds) {
   const Config& config = *forward.config;
   baleen_step_plan_args args = {};

@@ -39,6 +39,8 @@ struct Forward {
   Tensor* post = nullptr;     // f32 [T, M]
   Tensor* mix = nullptr;      // f32 [T, M, M]
   Tensor* plan = nullptr;     // Of the step.
+  Tensor* routes = nullptr;   // i32 [1, layers, T, A]: experts of each row
+  int64_t routed_layers = 0;  // So many layers have theirs.
   // Where the mean of the streams goes once `y` is in them, or NULL (DSpark).
   Tensor* stream_mean = nullptr;
   // Keys come from a drafter's block and the window before it.
@@ -54,6 +56,9 @@ struct Forward {
 
 // Makes the streams and what goes with them.
 void OpenStreams(Forward& forward);
+
+// Makes room for the routes of so many layers; they are kept, to be counted.
+void OpenRoutes(Forward& forward, size_t layers);
 
 // The step's plan, for all kinds of layers among the first `layers`.
 void PlanStep(Forward& forward, const Vector<baleen_state_shape>& kinds);

@@ -4,9 +4,10 @@ namespace baleen::deepseek_v4 {
 
 void Embed(Forward& forward) {
   baleen_embed_args args = {};
-  args.table = forward.weights->embed;
+  const CountedWeight& embed = forward.weights->embed;
+  args.table = embed.handle;
   args.streams = forward.streams;
-  forward.ops->Add(args, -1);
+  forward.ops->Add(args, -1, {&embed.facts});
 }
 
 HalfInput BeginHalf(Forward& forward, const PreparedHyper& hyper,

@@ -77,9 +77,14 @@ V4Model::V4Model(ModelRequest&& request, Config config, Weights weights,
       machine_(std::move(machine)),
       assignment_(*machine_),
       kinds_(request.memory),
+      costs_(config_.experts, config_.experts_per_token, config_.layers,
+             request.memory),
+      draft_costs_(config_.experts, config_.experts_per_token,
+                   static_cast<int64_t>(DraftLayers(weights_)), request.memory),
       meter_(request.state_meter != nullptr ? request.state_meter
                                             : &own_meter_),
-      rope_(config_, machine_.get()) {}
+      rope_(config_, machine_.get()),
+      routes_(request.memory) {}
 
 void V4Model::Destroy() const {
   const Deleter<V4Model> deleter(memory_);
@@ -173,20 +178,52 @@ Status V4Model::PrepareOnce(bool repack, bool* refused) {
   build.refused = refused;
   build.measure = true;
   for (const baleen_mode mode : {BALEEN_MODE_FAST, BALEEN_MODE_REFERENCE}) {
-    const PassShape shape = ShapeFor(mode, kRowLimit, kFirstBucket);
-    const PassParts parts = Parts();
-    const LayerRange all = {0, config_.layers, true, false};
-    BALEEN_RETURN_IF_ERROR(BuildLayers(parts, shape, all, build).status());
-    BALEEN_RETURN_IF_ERROR(BuildHead(parts, mode, build).status());
-    if (weights_.drafter == Drafter::kMtp) {
-      BALEEN_RETURN_IF_ERROR(BuildMtp(parts, shape, build).status());
-    }
-    if (weights_.drafter == Drafter::kDspark) {
-      const PassShape block = {mode, config_.dspark_block, shape.positions};
-      BALEEN_RETURN_IF_ERROR(BuildDspark(parts, block, build).status());
-    }
+    BALEEN_RETURN_IF_ERROR(MeasurePasses(mode, build));
+  }
+  OpenCounts();
+  return Status();
+}
+
+// Of one mode for counts, which are the same for both.
+Status V4Model::MeasurePasses(baleen_mode mode, PassBuild build) {
+  const PassShape shape = ShapeFor(mode, kRowLimit, kFirstBucket);
+  const PassParts parts = Parts();
+  const LayerRange all = {0, config_.layers, true, false};
+  const auto count = [&](CostSheet* sheet) {
+    if (mode != BALEEN_MODE_FAST) return;
+    *sheet = CostSheet(memory_);
+    build.costs = sheet;
+  };
+  count(&costs_.body);
+  BALEEN_RETURN_IF_ERROR(BuildLayers(parts, shape, all, build).status());
+  count(&costs_.head);
+  BALEEN_RETURN_IF_ERROR(BuildHead(parts, mode, build).status());
+  count(&draft_costs_.body);
+  if (weights_.drafter == Drafter::kMtp) {
+    return BuildMtp(parts, shape, build).status();
+  }
+  if (weights_.drafter == Drafter::kDspark) {
+    const PassShape block = {mode, config_.dspark_block, shape.positions};
+    return BuildDspark(parts, block, build).status();
   }
   return Status();
+}
+
+void V4Model::OpenCounts() {
+  // An MTP block has the model's own head.
+  draft_costs_.head = CostSheet(memory_);
+  draft_costs_.head.StartDrafter();
+  if (weights_.drafter == Drafter::kMtp) {
+    for (const CostTerm& term : costs_.head.terms()) {
+      draft_costs_.head.Add(term);
+    }
+  }
+  if (!machine_->IsHost(SideOf(BALEEN_OP_ROUTER))) {
+    const auto layers = static_cast<int64_t>(
+        std::max(weights_.layers.size(), DraftLayers(weights_)));
+    routes_.resize(
+        static_cast<size_t>(layers * kRowLimit * config_.experts_per_token));
+  }
 }
 
 void V4Model::LogPlaces(const Log& log) const {

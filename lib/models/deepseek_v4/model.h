@@ -9,6 +9,7 @@
 
 #include "models/deepseek_v4/cache.h"
 #include "models/deepseek_v4/config.h"
+#include "models/deepseek_v4/counts.h"
 #include "models/deepseek_v4/pass.h"
 #include "models/deepseek_v4/prepared.h"
 #include "models/deepseek_v4/rope.h"
@@ -62,6 +63,10 @@ class V4Model final : public Model, public DraftModel {
   // its target layers, bf16 [rows, targets * D].
   Status RunContexts(baleen_mode mode, const StepPart& part,
                      const uint16_t* means);
+  // What rows of one session would cost, for tests that cannot take the memory;
+  // as for a model of shapes only.
+  baleen_session_counters CostsOf(int64_t position, int64_t rows,
+                                  int64_t outputs);
   const Machine& machine() const { return *machine_; }
   // For who packs the weights: where they go, and what they are read from.
   const Assignment& assignment() const { return assignment_; }
@@ -76,6 +81,8 @@ class V4Model final : public Model, public DraftModel {
   Status Prepare(bool repack);
   Status PrepareOnce(bool repack, bool* refused);
   Vector<baleen_state_shape> StateShapes() const;
+  Status MeasurePasses(baleen_mode mode, PassBuild build);
+  void OpenCounts();
   // Which operators the CPU runs for the device.
   void LogPlaces(const Log& log) const;
   void FillInfo(std::string_view name);
@@ -88,7 +95,10 @@ class V4Model final : public Model, public DraftModel {
   // step.cc
   Status CheckParts(std::span<const StepPart> parts, int64_t* rows,
                     int64_t* positions) const;
-  Status CountOnly(std::span<const StepPart> parts);
+  Status CountOnly(std::span<const StepPart> parts, const float* logits);
+  // What the parts cost, which `pass`, or NULL for shapes only, has computed.
+  Status CountParts(const Pass* pass, std::span<const StepPart> parts,
+                    PassCosts* costs);
   Status StepLocked(baleen_mode mode, std::span<const StepPart> parts,
                     const PassShape& needed, const std::atomic<bool>* cancel,
                     float* logits);
@@ -117,6 +127,8 @@ class V4Model final : public Model, public DraftModel {
   Assignment assignment_;
   Vector<baleen_state_shape> kinds_;
   Owned<PreparedWeights> prepared_;
+  PassCosts costs_;  // Guarded by the store's mutex, as what follows it below.
+  PassCosts draft_costs_;
   ByteMeter own_meter_;
   ByteMeter* meter_;
   Owned<StateStore> store_;
@@ -129,6 +141,7 @@ class V4Model final : public Model, public DraftModel {
   std::array<Owned<Pass>, 2> passes_;  // By mode.
   std::array<Owned<Pass>, 2> heads_;
   Owned<Pass> draft_pass_;
+  Vector<int32_t> routes_;  // Of a step, where a device has them.
   // Of the last step: how many rows, and where their streams are.
   int64_t last_rows_ = 0;
   const Tensor* last_streams_ = nullptr;

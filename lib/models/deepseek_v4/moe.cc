@@ -14,8 +14,10 @@ struct Routes {
 Routes Route(Forward& forward, const PreparedLayer& layer, Tensor* u) {
   const int64_t visited = forward.config->experts_per_token;
   Routes out;
-  out.experts =
-      forward.Make(MakeTensor(BALEEN_TYPE_I32, {forward.rows, visited}));
+  // All layers' lie together, so that counts need one copy (RouteCounts).
+  out.experts = forward.ops->View(
+      forward.routes, MakeTensor(BALEEN_TYPE_I32, {forward.rows, visited}),
+      forward.routed_layers++ * forward.rows * visited);
   out.weights =
       forward.Make(MakeTensor(BALEEN_TYPE_F32, {forward.rows, visited}));
   baleen_router_args args = {};
@@ -59,17 +61,17 @@ void MoeHalf(Forward& forward, const PreparedLayer& layer) {
   up.u = input.u;
   up.u_rounded = input.u_rounded;
   up.plan = plan;
-  up.weight = layer.experts;
+  up.weight = layer.experts.handle;
   up.a = forward.ops->MakeRounded(BALEEN_OP_MOE_GATE_UP, nullptr,
                                   {places, config.expert_inner});
   up.limit = config.swiglu_limit;
   up.shared_limit = config.swiglu_limit;
-  forward.ops->Add(up, layer.index);
+  forward.ops->Add(up, layer.index, {&layer.experts.facts});
 
   baleen_moe_down_args down = {};
   down.a = up.a;
   down.plan = plan;
-  down.weight = layer.experts;
+  down.weight = layer.experts.handle;
   down.y =
       forward.Make(MakeTensor(BALEEN_TYPE_BF16, {forward.rows, config.hidden}));
   const baleen_op_needs needs = forward.ops->Query(down, layer.index);
@@ -77,7 +79,7 @@ void MoeHalf(Forward& forward, const PreparedLayer& layer) {
     down.y = forward.Make(MakeTensor(
         BALEEN_TYPE_F32, {needs.parts, forward.rows, config.hidden}));
   }
-  forward.ops->Add(down, layer.index);
+  forward.ops->Add(down, layer.index, {&layer.experts.facts});
   forward.y = down.y;
 }
 

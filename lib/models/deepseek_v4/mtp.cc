@@ -16,31 +16,31 @@ void MixIn(Forward& forward, const Tensor* streams_in) {
 
   baleen_linear_args embed = {};
   embed.in = forward.ops->batch().tokens_tensor();
-  embed.weight = mtp.embed;
+  embed.weight = mtp.embed.handle;
   embed.out = forward.Make(row_shape);
   embed.repeat = 1;
-  forward.ops->Add(embed, mtp.layer.index);
+  forward.ops->Add(embed, mtp.layer.index, {&mtp.embed.facts});
 
   baleen_linear_args project = {};
   project.in = embed.out;
   project.norm_in = mtp.enorm;
-  project.weight = mtp.e_proj;
+  project.weight = mtp.e_proj.handle;
   project.out = forward.Make(row_shape);
   project.epsilon = config.norm_epsilon;
   project.repeat = 1;
-  forward.ops->Add(project, mtp.layer.index);
+  forward.ops->Add(project, mtp.layer.index, {&mtp.e_proj.facts});
 
   baleen_linear_args mix = {};
   mix.in = streams_in;
   mix.norm_in = mtp.hnorm;
-  mix.weight = mtp.h_proj;
+  mix.weight = mtp.h_proj.handle;
   mix.add = project.out;
   mix.out = forward.ops->View(
       forward.streams,
       MakeTensor(BALEEN_TYPE_BF16, {forward.rows * streams, config.hidden}));
   mix.epsilon = config.norm_epsilon;
   mix.repeat = static_cast<uint32_t>(streams);
-  forward.ops->Add(mix, mtp.layer.index);
+  forward.ops->Add(mix, mtp.layer.index, {&mtp.h_proj.facts});
 }
 
 }  // namespace
@@ -50,7 +50,9 @@ Result<Owned<Pass>> BuildMtp(const PassParts& parts, const PassShape& shape,
   PassWriter writer(parts, shape, shape.rows, build);
   BALEEN_RETURN_IF_ERROR(writer.Begin());
   Forward& forward = writer.forward();
+  writer.StartDrafter();
   OpenStreams(forward);
+  OpenRoutes(forward, 1);
   PlanStep(forward, *parts.kinds);
   Pass& pass = writer.pass();
   pass.streams_in = writer.ops().MakeKept(

@@ -28,6 +28,7 @@ Status PassWriter::Begin() {
       MakeOwned<ProgramBuilder>(machine->memory(), machine, build_.assignment,
                                 pass_->batch.get(), pass_->shape.mode);
   if (parts_.shapes_only) ops_->AllowMissingWeights();
+  ops_->SetCosts(build_.costs);
   forward_.ops = ops_.get();
   forward_.config = parts_.config;
   forward_.weights = parts_.weights;
@@ -44,6 +45,7 @@ Result<Owned<Pass>> PassWriter::Finish() {
   }
   pass_->program = *std::move(program);
   pass_->streams = forward_.streams;
+  pass_->routes = forward_.routes;
   pass_->taps = forward_.taps;
   return std::move(pass_);
 }
@@ -51,10 +53,11 @@ Result<Owned<Pass>> PassWriter::Finish() {
 const Tensor* WriteHead(Forward& forward, const Tensor* u, int64_t rows) {
   baleen_head_args args = {};
   args.u = u;
-  args.weight = forward.weights->head_weight;
+  const CountedWeight& head = forward.weights->head_weight;
+  args.weight = head.handle;
   args.logits = forward.ops->MakeKept(
       MakeTensor(BALEEN_TYPE_F32, {rows, forward.config->vocabulary}));
-  forward.ops->Add(args, -1);
+  forward.ops->Add(args, -1, {&head.facts});
   return args.logits;
 }
 
@@ -66,6 +69,7 @@ Result<Owned<Pass>> BuildLayers(const PassParts& parts, const PassShape& shape,
   Forward& forward = writer.forward();
   forward.keeps_all = range.keeps_all;
   OpenStreams(forward);
+  OpenRoutes(forward, static_cast<size_t>(range.end - range.first));
   PlanStep(forward, *parts.kinds);
   if (range.embeds) Embed(forward);
   ContextTaps contexts(forward);
@@ -74,6 +78,7 @@ Result<Owned<Pass>> BuildLayers(const PassParts& parts, const PassShape& shape,
     contexts.AfterLayer(i);
   }
   writer.pass().u = JoinStreams(forward, parts.weights->head, false).u;
+  writer.StartDrafter();
   contexts.Fill();
   return writer.Finish();
 }

@@ -45,6 +45,7 @@ struct Pass {
   // Handles into the program, kept from run to run.
   const Tensor* streams = nullptr;  // bf16 [T, M, D]: after the last layer
   const Tensor* u = nullptr;        // bf16 [R, D]: for the head
+  const Tensor* routes = nullptr;   // i32 [1, layers, T, A]: experts
   // MTP: bf16 [T * M, D], the streams it is given.
   const Tensor* streams_in = nullptr;
   // DSpark.
@@ -76,6 +77,7 @@ struct PassBuild {
   Assignment* assignment = nullptr;
   bool* refused = nullptr;
   bool measure = false;
+  CostSheet* costs = nullptr;  // What the pass costs is added there.
 };
 
 Result<Owned<Pass>> BuildLayers(const PassParts& parts, const PassShape& shape,
@@ -106,6 +108,10 @@ class PassWriter {
   Status Begin();
   Forward& forward() { return forward_; }
   ProgramBuilder& ops() { return *ops_; }
+  // What is written from now on is counted as the drafter's.
+  void StartDrafter() const {
+    if (build_.costs != nullptr) build_.costs->StartDrafter();
+  }
   Pass& pass() { return *pass_; }
   Result<Owned<Pass>> Finish();
 

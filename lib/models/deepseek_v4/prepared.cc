@@ -47,9 +47,22 @@ Status PreparedWeights::List(const Machine* machine,
   return prepared.PrepareAll(weights);
 }
 
+// Experts are all of one size, but for the shared one, which comes last.
+WeightFacts PreparedWeights::FactsOf(baleen_weight_kind kind,
+                                     const Vector<Tensor>& tensors) {
+  WeightFacts facts;
+  const size_t count = tensors.size();
+  for (size_t i = 0; i < count; ++i) {
+    if (kind == BALEEN_WEIGHT_EXPERTS && i >= 3 && i + 3 < count) continue;
+    facts.Add(tensors[i]);
+  }
+  return facts;
+}
+
 Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
                              const Vector<Tensor>& tensors,
-                             const baleen_weight** out) {
+                             CountedWeight* out) {
+  out->facts = FactsOf(kind, tensors);
   const Side side = assignment_.side(op);
   if (list_ != nullptr) {
     list_->weights.push_back(
@@ -77,7 +90,7 @@ Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
       machine_->table(side).weight_open(machine_->device(side).handle, &source,
                                         blob, &one.handle),
       "a weight could not be opened"));
-  *out = one.handle;
+  out->handle = one.handle;
   opened_.push_back(std::move(one));
   return Status();
 }
@@ -138,7 +151,7 @@ Status PreparedWeights::Repack(Side side, const baleen_weight_source& source,
 
 Status PreparedWeights::Open(baleen_op op, baleen_weight_kind kind,
                              std::initializer_list<const Tensor*> tensors,
-                             const baleen_weight** out) {
+                             CountedWeight* out) {
   Vector<Tensor> list(machine_->memory());
   list.reserve(tensors.size());
   for (const Tensor* tensor : tensors) list.push_back(*tensor);

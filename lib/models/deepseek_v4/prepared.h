@@ -11,10 +11,12 @@
 #include "models/deepseek_v4/weights.h"
 #include "ops/assignment.h"
 #include "ops/machine.h"
+#include "ops/operator_cost.h"
 
 namespace baleen::deepseek_v4 {
 
-// Handles of tensors (see Homes) and weights; NULL where a layer has none.
+// Handles of tensors (see Homes) and weights; NULL where a layer has none, and
+// weights without a handle where there are only shapes.
 
 struct PreparedHyper {
   const Tensor* fn = nullptr;
@@ -36,10 +38,10 @@ struct PreparedLayer {
   const Tensor* sink = nullptr;
   const Tensor* q_norm = nullptr;
   const Tensor* kv_norm = nullptr;
-  const baleen_weight* in_proj = nullptr;
-  const baleen_weight* q_up = nullptr;
-  const baleen_weight* wo_a = nullptr;
-  const baleen_weight* wo_b = nullptr;
+  CountedWeight in_proj;
+  CountedWeight q_up;
+  CountedWeight wo_a;
+  CountedWeight wo_b;
   PreparedCompressor compressor;
   PreparedCompressor indexer_compressor;
 
@@ -48,7 +50,7 @@ struct PreparedLayer {
   const Tensor* gate = nullptr;
   const Tensor* bias = nullptr;
   const Tensor* table = nullptr;
-  const baleen_weight* experts = nullptr;
+  CountedWeight experts;
 };
 
 struct PreparedHead {
@@ -57,23 +59,23 @@ struct PreparedHead {
 };
 
 struct PreparedMtp {
-  const baleen_weight* embed = nullptr;  // Rows of it, by `linear`.
+  CountedWeight embed;  // Rows of it, by `linear`.
   const Tensor* enorm = nullptr;
   const Tensor* hnorm = nullptr;
-  const baleen_weight* e_proj = nullptr;
-  const baleen_weight* h_proj = nullptr;
+  CountedWeight e_proj;
+  CountedWeight h_proj;
   PreparedLayer layer;
   PreparedHead head;
 };
 
 struct PreparedDspark {
-  const baleen_weight* main_proj = nullptr;
+  CountedWeight main_proj;
   const Tensor* main_norm = nullptr;
   Vector<PreparedLayer> stages;
-  Vector<const baleen_weight*> context_kv;  // wkv of each stage, by `linear`.
+  Vector<CountedWeight> context_kv;  // wkv of each stage, by `linear`.
   PreparedHead head;
-  const baleen_weight* markov_w1 = nullptr;
-  const baleen_weight* markov_w2 = nullptr;
+  CountedWeight markov_w1;
+  CountedWeight markov_w2;
   const Tensor* confidence = nullptr;
 
   explicit PreparedDspark(Memory* memory)
@@ -114,10 +116,10 @@ class PreparedWeights {
   PreparedWeights(const PreparedWeights&) = delete;
   PreparedWeights& operator=(const PreparedWeights&) = delete;
 
-  const baleen_weight* embed = nullptr;
+  CountedWeight embed;
   Vector<PreparedLayer> layers;
   PreparedHead head;
-  const baleen_weight* head_weight = nullptr;
+  CountedWeight head_weight;
   PreparedMtp mtp;
   PreparedDspark dspark;
 
@@ -133,10 +135,12 @@ class PreparedWeights {
 
   // Sets *out to what a backend makes of the tensors, on the side of `op`.
   Status Open(baleen_op op, baleen_weight_kind kind,
-              const Vector<Tensor>& tensors, const baleen_weight** out);
+              const Vector<Tensor>& tensors, CountedWeight* out);
   Status Open(baleen_op op, baleen_weight_kind kind,
-              std::initializer_list<const Tensor*> tensors,
-              const baleen_weight** out);
+              std::initializer_list<const Tensor*> tensors, CountedWeight* out);
+  // What the tensors of a weight are.
+  static WeightFacts FactsOf(baleen_weight_kind kind,
+                             const Vector<Tensor>& tensors);
   // Sets *blob to the next weight of the packed file, if it is this one.
   Status FindPacked(Side side, const baleen_weight_source& source,
                     const void** blob);

@@ -53,9 +53,10 @@ Status V4Model::CheckParts(std::span<const StepPart> parts, int64_t* rows,
   return Status();
 }
 
-Status V4Model::CountOnly(std::span<const StepPart> parts) {
+Status V4Model::CountOnly(std::span<const StepPart> parts,
+                          const float* logits) {
   for (const StepPart& part : parts) {
-    if (part.output_count == 0) continue;
+    if (part.output_count == 0 || logits == nullptr) continue;
     return Unsupported(
         "the model was loaded for its shapes only, so there are no logits");
   }
@@ -66,6 +67,51 @@ Status V4Model::CountOnly(std::span<const StepPart> parts) {
     BALEEN_RETURN_IF_ERROR(state.Prepare(part.position, count, part.frozen));
     state.Commit(part.position, count);
   }
+  return CountParts(nullptr, parts, &costs_);
+}
+
+baleen_session_counters V4Model::CostsOf(int64_t position, int64_t rows,
+                                         int64_t outputs) {
+  const Vector<baleen_token> tokens(static_cast<size_t>(rows), memory_);
+  baleen_session_counters counters = {};
+  StepPart part;
+  part.tokens = tokens;
+  part.position = position;
+  part.output_count = outputs;
+  part.counters = &counters;
+  costs_.routes.Use(nullptr, 0);
+  CountStep(kHeadRows, std::span<const StepPart>(&part, 1), &costs_);
+  return counters;
+}
+
+Status V4Model::CountParts(const Pass* pass, std::span<const StepPart> parts,
+                           PassCosts* costs) {
+  bool wanted = false;
+  size_t rows = 0;
+  for (const StepPart& part : parts) {
+    rows += part.tokens.size();
+    if (part.counters == nullptr) continue;
+    wanted = true;
+    // Those of a drafter's passes are none of the session's.
+    if (costs == &costs_) part.counters->positions += part.tokens.size();
+  }
+  if (!wanted) return Status();
+  const int32_t* routes = nullptr;
+  int64_t row_limit = 0;
+  // A single row's need not be looked at, so a token of a device costs no copy.
+  if (pass != nullptr && rows > 1) {
+    const Side side = SideOf(BALEEN_OP_ROUTER);
+    const Tensor& tensor = pass->routes[side];
+    routes = static_cast<const int32_t*>(tensor.data);
+    row_limit = tensor.size[2];
+    if (!machine_->IsHost(side)) {
+      BALEEN_RETURN_IF_ERROR(
+          Read(BALEEN_OP_ROUTER, pass->routes, 0, 1, routes_.data()));
+      routes = routes_.data();
+    }
+  }
+  costs->routes.Use(routes, row_limit);
+  CountStep(kHeadRows, parts, costs);
   return Status();
 }
 
@@ -74,7 +120,7 @@ Status V4Model::Step(baleen_mode mode, std::span<const StepPart> parts,
   int64_t rows = 0;
   int64_t positions = 0;
   BALEEN_RETURN_IF_ERROR(CheckParts(parts, &rows, &positions));
-  if (!checkpoint_.has_value()) return CountOnly(parts);
+  if (!checkpoint_.has_value()) return CountOnly(parts, logits);
   const std::lock_guard<std::mutex> lock(store_->mutex());
   return StepLocked(mode, parts, ShapeFor(mode, rows, positions), cancel,
                     logits);
@@ -105,7 +151,8 @@ Status V4Model::RunParts(Pass& pass, std::span<const StepPart> parts,
     BALEEN_RETURN_IF_ERROR(pass.program->Run(counts.rows, cancel, trace_));
     last_rows_ = counts.rows;
     last_streams_ = pass.streams;
-    return RunHead(pass, counts.outputs, cancel, logits);
+    BALEEN_RETURN_IF_ERROR(RunHead(pass, counts.outputs, cancel, logits));
+    return CountParts(&pass, parts, &costs_);
   };
   // Left by an exception, too, states must know that rows were written.
   struct Guard {

@@ -258,8 +258,6 @@ TEST_F(ArgumentsTest, WhatLaterVersionsFillIsRefusedWithASentence) {
   step.session = session_.get();
   Expect(baleen_session_step_many(&step, 1, &error_), BALEEN_UNSUPPORTED,
          "one session at a time");
-  Expect(baleen_session_get_counters(session_.get(), nullptr, nullptr, &error_),
-         BALEEN_UNSUPPORTED, "count");
 }
 
 TEST_F(ArgumentsTest, PackingNeedsWeights) {

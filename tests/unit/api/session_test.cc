@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -164,6 +166,48 @@ TEST_F(SessionTest, ScoresAreTheLogProbabilitiesWhereTokensStood) {
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit));
   EXPECT_NEAR(scores[29].log_probability,
               static_cast<double>(scores[29].logit) - std::log(sum), 1e-5);
+}
+
+TEST_F(SessionTest, CountersAreOfAllCallsAndOfTheLastThatComputed) {
+  const SessionPointer session = Read(40);
+  baleen_session_counters total = {};
+  baleen_session_counters last = {};
+  total.struct_size = last.struct_size = sizeof total;
+  const auto get = [&] {
+    ASSERT_EQ(
+        baleen_session_get_counters(session.get(), &total, &last, &error_),
+        BALEEN_OK)
+        << error_.message;
+  };
+  get();
+  EXPECT_EQ(total.positions, 40u);
+  EXPECT_EQ(std::memcmp(&total, &last, sizeof total), 0);
+  const baleen_session_counters prompt = total;
+  ASSERT_EQ(
+      baleen_session_append(session.get(), prompt_.data() + 40, 3, &error_),
+      BALEEN_OK);
+  // Looking computes nothing.
+  Logits(session.get());
+  get();
+  EXPECT_EQ(last.positions, 3u);
+  EXPECT_EQ(total.positions, 43u);
+  for (int part = 0; part < BALEEN_PART_COUNT; ++part) {
+    EXPECT_EQ(total.operations[part],
+              prompt.operations[part] + last.operations[part]);
+  }
+  EXPECT_GT(last.operations[BALEEN_PART_HEAD], 0u);
+  // A host that is older than a member, and one that wants one of them.
+  baleen_session_counters older = {};
+  older.struct_size = offsetof(baleen_session_counters, pass_weight_bytes);
+  ASSERT_EQ(
+      baleen_session_get_counters(session.get(), &older, nullptr, &error_),
+      BALEEN_OK);
+  EXPECT_EQ(older.positions, 43u);
+  EXPECT_EQ(older.pass_weight_bytes, 0u);
+  older.struct_size = 3;
+  EXPECT_EQ(
+      baleen_session_get_counters(session.get(), nullptr, &older, &error_),
+      BALEEN_INVALID_ARGUMENT);
 }
 
 TEST_F(SessionTest, AFullOneSaysSoAndKeepsWhatItHas) {

@@ -11,8 +11,8 @@
 #include <iterator>
 #include <string>
 
-#include "unit/base/memory_files.h"
 #include "unit/failing_memory.h"
+#include "unit/memory_files.h"
 
 namespace baleen {
 namespace {
@@ -208,9 +208,9 @@ TEST(FileTest, KeepsItsMemoryWhereItIsTold) {
       std::pmr::set_default_resource(&elsewhere);
   FailingMemory memory;
   MemoryFiles host;
-  host.contents["a path that is too long to lie in the object"] = "bytes";
+  host["a path that is too long to lie in the object"] = "bytes";
   {
-    const FileSystem files(&host.hooks, &memory);
+    const FileSystem files(host.hooks(), &memory);
     auto file = files.Open("a path that is too long to lie in the object");
     ASSERT_TRUE(file.ok());
     const File moved = *std::move(file);
@@ -226,10 +226,10 @@ TEST(FileTest, KeepsItsMemoryWhereItIsTold) {
 }
 
 TEST(HostFileTest, ReadsThroughTheHost) {
-  MemoryFiles host(false);
-  host.contents["model/a"] = "whale song";
+  MemoryFiles host(MemoryFiles::kReadOnly | MemoryFiles::kNoMap);
+  host["model/a"] = "whale song";
   HostMemory memory(nullptr);
-  const FileSystem files(&host.hooks, &memory);
+  const FileSystem files(host.hooks(), &memory);
   EXPECT_FALSE(files.can_map());
   {
     const auto file = files.Open(JoinPath("model", "a", &memory));
@@ -238,19 +238,18 @@ TEST(HostFileTest, ReadsThroughTheHost) {
     ASSERT_TRUE(view.ok());
     EXPECT_FALSE(view->mapped());
     EXPECT_EQ(view->text(), "song");
-    EXPECT_EQ(host.open_count, 1);
+    EXPECT_EQ(host.open, 1);
   }
-  EXPECT_EQ(host.open_count, 0);
+  EXPECT_EQ(host.open, 0);
   EXPECT_EQ(*files.ReadText("model/a", 100), "whale song");
   EXPECT_EQ(files.Create("b").status().code(), BALEEN_UNSUPPORTED);
 }
 
 TEST(HostFileTest, MapsThroughTheHost) {
   MemoryFiles host;
-  host.EnableMapping();
-  host.contents["a"] = "whale song";
+  host["a"] = "whale song";
   HostMemory memory(nullptr);
-  const FileSystem files(&host.hooks, &memory);
+  const FileSystem files(host.hooks(), &memory);
   EXPECT_TRUE(files.can_map());
   const auto file = files.Open("a");
   {
@@ -258,9 +257,9 @@ TEST(HostFileTest, MapsThroughTheHost) {
     EXPECT_TRUE(view->mapped());
     EXPECT_EQ(view->text(), "song");
     const FileView moved = *std::move(view);
-    EXPECT_EQ(host.mapped_count, 1);
+    EXPECT_EQ(host.mapped, 1);
   }
-  EXPECT_EQ(host.mapped_count, 0);
+  EXPECT_EQ(host.mapped, 0);
   // Where mapping fails, the bytes are read.
   host.failing = host.calls + 1;
   const auto view = file->View(0, 5);
@@ -283,13 +282,13 @@ TEST(HostFileTest, ReplacesAllOrNothing) {
   int failures = 0;
   for (int failing = 1;; ++failing) {
     MemoryFiles host;
-    host.contents["a"] = old_bytes;
+    host["a"] = old_bytes;
     host.failing = failing;
     HostMemory memory(nullptr);
-    const Status status = replace(FileSystem(&host.hooks, &memory));
-    EXPECT_EQ(host.contents["a"], status.ok() ? new_bytes : old_bytes);
-    EXPECT_EQ(host.contents.size(), 1u);
-    EXPECT_EQ(host.open_count, 0);
+    const Status status = replace(FileSystem(host.hooks(), &memory));
+    EXPECT_EQ(host["a"], status.ok() ? new_bytes : old_bytes);
+    EXPECT_EQ(host.size(), 1u);
+    EXPECT_EQ(host.open, 0);
     if (status.ok()) break;
     EXPECT_EQ(status.code(), BALEEN_IO);
     EXPECT_NE(status.message()[0], '\0');
@@ -300,24 +299,24 @@ TEST(HostFileTest, ReplacesAllOrNothing) {
 
 TEST(HostFileTest, SaysWhatCannotBeRead) {
   MemoryFiles host;
-  host.contents["a"] = "bytes";
+  host["a"] = "bytes";
   HostMemory memory(nullptr);
-  const FileSystem files(&host.hooks, &memory);
+  const FileSystem files(host.hooks(), &memory);
   host.failing = 2;
   const auto text = files.ReadText("a", 100);
   EXPECT_EQ(text.status().code(), BALEEN_IO);
   EXPECT_STREQ(text.status().message(), "cannot read 5 bytes at 0 of a");
-  EXPECT_EQ(host.open_count, 0);
+  EXPECT_EQ(host.open, 0);
 }
 
 TEST(HostFileTest, AnyAllocationMayFail) {
   const std::string path(100, 'p');
   for (int64_t k = 1;; ++k) {
     MemoryFiles host;
-    host.contents[path] = Bytes(500);
+    host[path] = Bytes(500);
     FailingMemory memory(k);
     try {
-      const FileSystem files(&host.hooks, &memory);
+      const FileSystem files(host.hooks(), &memory);
       EXPECT_EQ(files.ReadText(path, 1000)->size(), 500u);
       const auto file = files.Open(path);
       EXPECT_EQ(file->View(10, 20)->size(), 20u);
@@ -326,8 +325,8 @@ TEST(HostFileTest, AnyAllocationMayFail) {
     } catch (const std::bad_alloc&) {
     }
     EXPECT_EQ(memory.outstanding(), 0);
-    EXPECT_EQ(host.open_count, 0);
-    EXPECT_EQ(host.contents.size(), 1u);
+    EXPECT_EQ(host.open, 0);
+    EXPECT_EQ(host.size(), 1u);
     if (memory.allocations() < k) break;
   }
 }

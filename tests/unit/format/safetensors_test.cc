@@ -6,13 +6,11 @@
 
 #include <string>
 
-#include "unit/format/memory_files.h"
+#include "unit/format/safetensors_text.h"
+#include "unit/memory_files.h"
 
 namespace baleen {
 namespace {
-
-using baleen_test::MemoryFiles;
-using baleen_test::Safetensors;
 
 class SafetensorsTest : public ::testing::Test {
  protected:

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "unit/format/memory_files.h"
+#include "unit/failing_memory.h"
 
 namespace baleen::deepseek_v4 {
 namespace {
@@ -304,23 +304,19 @@ TEST_F(ConfigTest, EveryTruncationAndBitFlipIsDefined) {
 TEST_F(ConfigTest, EveryFailingAllocationLeavesNothing) {
   const std::string text =
       ReadTestFile("configs/DeepSeek-V4-Flash-0731-REAP160.config.json");
-  baleen_test::CountingAllocator allocator;
-  HostMemory memory(allocator.hooks());
-  for (int64_t k = 0;; ++k) {
-    allocator.allocations = 0;
-    allocator.fail = k;
-    bool failed = false;
+  bool failed = true;
+  int64_t k = 1;
+  for (; failed; ++k) {
+    FailingMemory memory(k);
+    failed = false;
     try {
       EXPECT_TRUE(ParseText(text, &memory).ok());
     } catch (const std::bad_alloc&) {
       failed = true;
     }
-    EXPECT_EQ(allocator.bytes, 0);
-    if (!failed) {
-      EXPECT_GT(k, 2);
-      break;
-    }
+    EXPECT_EQ(memory.outstanding(), 0);
   }
+  EXPECT_GT(k, 2);
 }
 
 }  // namespace

@@ -186,9 +186,10 @@ TEST(ShapesOnlyTest, CountsAndTakesMemory) {
   EXPECT_EQ(shapes.memory().bytes() - before, need->session_host);
   part.position = 5000;
   part.output_count = 1;
+  std::vector<float> logits(shapes.vocabulary());
   EXPECT_EQ(shapes.model()
                 .Step(BALEEN_MODE_FAST, std::span<const StepPart>(&part, 1),
-                      nullptr, nullptr)
+                      nullptr, logits.data())
                 .code(),
             BALEEN_UNSUPPORTED);
 }

@@ -108,6 +108,41 @@ TEST_P(SplitTest, SameBitsAsOnTheCpu) {
   }
 }
 
+// Routes are where the router ran, and are copied for counts.
+TEST_P(SplitTest, SameCountsAsOnTheCpu) {
+  const Case& param = GetParam();
+  ThinnedDevice thinned(param.offered, param.refused);
+  if (param.unified) thinned.set_unified();
+  ModelOptions options;
+  options.device = &thinned.device();
+  TestModel plain("tiny_v4");
+  TestModel split("tiny_v4", options);
+  const std::vector<int32_t> ids =
+      Golden("tiny_v4/golden.safetensors").Integers("ids");
+  const auto count = [&](TestModel& model) {
+    Result<StatePointer> state = model.model().CreateState();
+    Expect(state.status());
+    baleen_session_counters counters = {};
+    StepPart part;
+    part.state = state->get();
+    part.counters = &counters;
+    for (const size_t rows : {1u, 5u, 1u, 40u}) {
+      part.position = (*state)->length();
+      part.frozen = part.position;
+      part.tokens = std::span<const baleen_token>(ids).subspan(
+          static_cast<size_t>(part.position), rows);
+      Expect(model.model().Step(BALEEN_MODE_FAST,
+                                std::span<const StepPart>(&part, 1), nullptr,
+                                nullptr));
+    }
+    return counters;
+  };
+  const baleen_session_counters wanted = count(plain);
+  const baleen_session_counters found = count(split);
+  EXPECT_GT(wanted.weight_bytes[BALEEN_PART_EXPERTS], 0u);
+  EXPECT_EQ(std::memcmp(&wanted, &found, sizeof wanted), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Devices, SplitTest,
     testing::Values(

@@ -75,7 +75,7 @@ TestModel::TestModel(const std::string& folder, ModelOptions options)
       cpu_(std::make_unique<TestDevice>(baleen_cpu_backend_entry, memory_.get(),
                                         options.threads, options.isa)),
       files_(std::make_unique<FileSystem>(nullptr, memory_->memory())) {
-  const std::string config = ReadFile(folder + "/config.json");
+  const std::string config = ReadFile(folder + "/" + options.config);
   Result<JsonDocument> document =
       JsonDocument::Parse(config, "config.json", memory_->memory());
   Expect(document.status());

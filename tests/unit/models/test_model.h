@@ -64,7 +64,8 @@ struct ModelOptions {
   // The CPU itself where NULL.
   const Device* device = nullptr;
   bool shapes_only = false;
-  std::string isa;  // See TestDevice.
+  std::string config = "config.json";  // In the folder.
+  std::string isa;                     // See TestDevice.
 };
 
 // Throws std::runtime_error if it cannot be loaded.

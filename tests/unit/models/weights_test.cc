@@ -14,14 +14,13 @@
 #include <vector>
 
 #include "benchmarks/load/make_sparse_checkpoint.h"
-#include "unit/format/memory_files.h"
+#include "unit/failing_memory.h"
+#include "unit/format/safetensors_text.h"
+#include "unit/memory_files.h"
 
 namespace baleen::deepseek_v4 {
 namespace {
 
-using baleen_test::CountingAllocator;
-using baleen_test::MemoryFiles;
-using baleen_test::Safetensors;
 using nlohmann::json;
 
 constexpr char kSingle[] = "m/model.safetensors";
@@ -401,24 +400,20 @@ TEST_F(WeightsTest, CountsDrafterBlocksInTheCheckpoint) {
 TEST_F(WeightsTest, EveryFailingAllocationLeavesNothing) {
   Load("tiny_v4_dspark");
   ASSERT_TRUE(Find().ok());
-  CountingAllocator allocator;
-  HostMemory memory(allocator.hooks());
-  for (int64_t k = 0;; ++k) {
+  bool failed = true;
+  int64_t k = 1;
+  for (; failed; ++k) {
     Config config = MustParse(config_text_, &memory_);
-    allocator.allocations = 0;
-    allocator.fail = k;
-    bool failed = false;
+    FailingMemory memory(k);
+    failed = false;
     try {
       EXPECT_TRUE(FindWeights(*checkpoint_, &config, &memory).ok());
     } catch (const std::bad_alloc&) {
       failed = true;
     }
-    EXPECT_EQ(allocator.bytes, 0);
-    if (!failed) {
-      EXPECT_GT(k, 6);
-      break;
-    }
+    EXPECT_EQ(memory.outstanding(), 0);
   }
+  EXPECT_GT(k, 6);
 }
 
 // Totals of model.md §2.1, those of the Base checkpoints counted from their

@@ -523,10 +523,9 @@ TEST(Chat, SurvivesFailedAllocations) {
       {"role":"tool","tool_call_id":"b","content":"rb"}])");
   const baleen_chat_options options = ChatOptions(BALEEN_THINKING_ON);
   const auto expected = EncodeMessages(PocketTokenizer(), messages, options);
-  size_t k = 0;
+  int64_t k = 1;
   for (bool failed = true; failed; ++k) {
-    FailingMemory memory;
-    memory.fail_at = k;
+    FailingMemory memory(k);
     Vector<baleen_token> tokens(TestMemory());
     failed = false;
     try {
@@ -539,9 +538,9 @@ TEST(Chat, SurvivesFailedAllocations) {
       failed = true;
       EXPECT_TRUE(tokens.empty());
     }
-    EXPECT_EQ(memory.live, 0u);
+    EXPECT_EQ(memory.outstanding(), 0);
   }
-  EXPECT_GT(k, 30u);
+  EXPECT_GT(k, 31);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "text/chat.h"
 #include "text/reply.h"
+#include "unit/failing_memory.h"
 #include "unit/text/tokenizer_test_data.h"
 
 namespace baleen {
@@ -129,28 +130,6 @@ inline baleen_chat_options ChatOptions(baleen_thinking thinking,
   options.flags = flags;
   return options;
 }
-
-// Fails the allocation it is told to.
-class FailingMemory final : public std::pmr::memory_resource {
- public:
-  size_t fail_at = SIZE_MAX;
-  size_t count = 0;
-  size_t live = 0;
-
- private:
-  void* do_allocate(size_t size, size_t alignment) override {
-    if (count++ == fail_at) throw std::bad_alloc();
-    ++live;
-    return std::pmr::new_delete_resource()->allocate(size, alignment);
-  }
-  void do_deallocate(void* memory, size_t size, size_t alignment) override {
-    --live;
-    std::pmr::new_delete_resource()->deallocate(memory, size, alignment);
-  }
-  bool do_is_equal(const memory_resource& other) const noexcept override {
-    return this == &other;
-  }
-};
 
 // What a reply says, pieces joined by what they belong to.
 struct TestPiece {

@@ -520,10 +520,9 @@ TEST(Reply, SurvivesFailedAllocations) {
         PocketTokenizer(), text, Feeding::kTokens, BALEEN_THINKING_ON, flags);
     const auto tokens = EncodeText(PocketTokenizer(), text, true);
     bool failed = true;
-    size_t k = 0;
+    int64_t k = 1;
     for (; failed; ++k) {
-      FailingMemory memory;
-      memory.fail_at = k;
+      FailingMemory memory(k);
       failed = false;
       const auto retry = [&](auto action) {
         try {
@@ -554,9 +553,9 @@ TEST(Reply, SurvivesFailedAllocations) {
         EXPECT_EQ(result.calls_text, expected.calls_text);
         EXPECT_EQ(result.tokens, tokens);
       }
-      EXPECT_EQ(memory.live, 0u) << k;
+      EXPECT_EQ(memory.outstanding(), 0) << k;
     }
-    EXPECT_GT(k, 20u);
+    EXPECT_GT(k, 21);
   }
 }
 

@@ -65,7 +65,6 @@ class DecodedStream {
  public:
   static constexpr int64_t kRegisters =
       kBlockVectors<Weights> / kRegisterVectors;
-  static constexpr int kSums = Weights::kType == MatrixType::kFp4 ? 4 : 1;
 
   DecodedStream(const Matrix& matrix, int64_t tile)
       : source_(matrix, tile), scales_(matrix, tile) {}
@@ -74,7 +73,6 @@ class DecodedStream {
   void Seek(int64_t block) {
     source_.Seek(block);
     to_ = places_ + block % 2 * kPlaceBytes;
-    if constexpr (kSums > 1) fp4_scales_[block % 2] = source_.Scales();
   }
   BALEEN_ALWAYS_INLINE void Decode(const Weights& weights, int64_t i) {
     constexpr int kParts = kStepVectors * Weights::kSplit;
@@ -93,18 +91,9 @@ class DecodedStream {
   const uint8_t* Register(int64_t block, int64_t i) const {
     return places_ + block % 2 * kPlaceBytes + i * kRegisterBytes;
   }
-  // Adds sum `group` of a block, times its scale.
-  template <int group>
   BALEEN_ALWAYS_INLINE __m512 Add(__m512 part, int64_t block,
                                   __m512 sum) const {
-    if constexpr (Weights::kType == MatrixType::kBf16) {
-      return _mm512_add_ps(sum, part);
-    } else if constexpr (Weights::kType == MatrixType::kFp4) {
-      return _mm512_fmadd_ps(part, Fp4Scale<group>(fp4_scales_[block % 2]),
-                             sum);
-    } else {
-      return _mm512_fmadd_ps(part, scales_.Of(block), sum);
-    }
+    return AddBlockSum<Weights>(part, scales_, block, sum);
   }
 
  private:
@@ -115,7 +104,6 @@ class DecodedStream {
   Source source_;
   BlockScales scales_;
   uint8_t* to_ = nullptr;
-  __m512i fp4_scales_[2];
 };
 
 // Sums of up to 16 rows by two tiles.
@@ -134,32 +122,29 @@ BALEEN_ALWAYS_INLINE inline void AddFewRows(const Weights& weights,
                                             FewSums* sums) {
   const uint8_t* from = group.data + block * kBf16Bytes;
   const size_t stride = static_cast<size_t>(group.stride);
-  constexpr int64_t kRun = Stream::kRegisters / Stream::kSums;
-  Unroll<Stream::kSums>([&](auto run) BALEEN_ALWAYS_INLINE {
+  FinishWrites();
+  _tile_zero(0);
+  if constexpr (two) _tile_zero(1);
+  for (int64_t i = 0; i < Stream::kRegisters; ++i) {
+    _tile_loadd(4, from + i * kVector, stride);
+    _tile_loadd(6, streams[0].Register(block, i), kVector);
+    _tile_dpbf16ps(0, 4, 6);
+    if (decode) streams[0].Decode(weights, i);
+    if constexpr (two) {
+      _tile_loadd(7, streams[1].Register(block, i), kVector);
+      _tile_dpbf16ps(1, 4, 7);
+      if (decode) streams[1].Decode(weights, i);
+    }
     FinishWrites();
-    _tile_zero(0);
-    if constexpr (two) _tile_zero(1);
-    for (int64_t i = run * kRun; i < (run + 1) * kRun; ++i) {
-      _tile_loadd(4, from + i * kVector, stride);
-      _tile_loadd(6, streams[0].Register(block, i), kVector);
-      _tile_dpbf16ps(0, 4, 6);
-      if (decode) streams[0].Decode(weights, i);
-      if constexpr (two) {
-        _tile_loadd(7, streams[1].Register(block, i), kVector);
-        _tile_dpbf16ps(1, 4, 7);
-        if (decode) streams[1].Decode(weights, i);
-      }
-      FinishWrites();
+  }
+  _tile_stored(0, sums->part[0], kVector);
+  if constexpr (two) _tile_stored(1, sums->part[1], kVector);
+  for (int t = 0; t < (two ? 2 : 1); ++t) {
+    for (int64_t r = 0; r < group.rows; ++r) {
+      sums->sum[t][r] = streams[t].Add(_mm512_load_ps(sums->part[t][r]), block,
+                                       sums->sum[t][r]);
     }
-    _tile_stored(0, sums->part[0], kVector);
-    if constexpr (two) _tile_stored(1, sums->part[1], kVector);
-    for (int t = 0; t < (two ? 2 : 1); ++t) {
-      for (int64_t r = 0; r < group.rows; ++r) {
-        sums->sum[t][r] = streams[t].template Add<run>(
-            _mm512_load_ps(sums->part[t][r]), block, sums->sum[t][r]);
-      }
-    }
-  });
+  }
 }
 
 template <bool two, typename Weights, typename Stream>

@@ -2,10 +2,11 @@
 //
 // A tile register of weights is 16 vectors of packed weights (bf16; 8 of int8):
 // 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined,
-// from zero for 128 columns, or 32 with fp4, then times the scale.  Sums of int8
-// are exact for 32 columns: for few rows those of AVX-512 have the same bits.
+// from zero for 128 columns, then times the scale.  Sums of int8 are exact for 32
+// columns: for few rows those of AVX-512 have the same bits.
 #include "cpu/product.h"
 #include "cpu/x86/amx/few_rows.h"
+#include "cpu/x86/avx512/pack.h"
 
 namespace baleen::cpu {
 namespace {
@@ -239,41 +240,26 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
   }
 }
 
-void Multiply(Product product, const Matrix& matrix, int64_t first,
-              int64_t count, const uint8_t* const* packed, int64_t rows,
-              float* out, int64_t out_stride) {
-  switch (product) {
-    case Product::kBf16:
-      return MultiplyBy<Bf16Weights>(matrix, first, count, packed, rows, out,
-                                     out_stride);
-    case Product::kFp8:
-      return MultiplyBy<Fp8Weights>(matrix, first, count, packed, rows, out,
-                                    out_stride);
-    case Product::kFp4:
-      return MultiplyBy<Fp4Weights>(matrix, first, count, packed, rows, out,
-                                    out_stride);
-    case Product::kFp4Int8:
-      if (rows <= kFewInt8Rows) {
-        return kAvx512Kernels.multiply(product, matrix, first, count, packed,
-                                       rows, out, out_stride);
-      }
-      return MultiplyBy<Int8Weights>(matrix, first, count, packed, rows, out,
-                                     out_stride);
-  }
+void MultiplyFp4(const Matrix& matrix, int64_t first, int64_t count,
+                 const uint8_t* const* packed, int64_t rows, float* out,
+                 int64_t out_stride) {
+  const auto multiply =
+      rows <= kFewInt8Rows ? kAvx512Kernels.multiply : MultiplyBy<Int8Weights>;
+  multiply(matrix, first, count, packed, rows, out, out_stride);
 }
 
-int64_t PackedBlock(Product product) {
-  return kAvx512Kernels.packed_block(product);
-}
-
-void Pack(Product product, const uint16_t* values, int64_t count,
-          uint8_t* packed) {
-  kAvx512Kernels.pack(product, values, count, packed);
+void Multiply(const Matrix& matrix, int64_t first, int64_t count,
+              const uint8_t* const* packed, int64_t rows, float* out,
+              int64_t out_stride) {
+  // As MatrixType counts them.
+  static constexpr decltype(ProductKernels::multiply) kByType[] = {
+      MultiplyBy<Bf16Weights>, MultiplyBy<Fp8Weights>, MultiplyFp4};
+  kByType[static_cast<size_t>(matrix.type)](matrix, first, count, packed, rows,
+                                            out, out_stride);
 }
 
 }  // namespace
 
-const ProductKernels kAmxKernels = {"amx", Product::kFp4Int8, PackedBlock, Pack,
-                                    Multiply};
+const ProductKernels kAmxKernels = {"amx", PackedBlock, Pack, Multiply};
 
 }  // namespace baleen::cpu

@@ -75,8 +75,7 @@ struct Steps {
   static constexpr int64_t kBytes = kInt8 ? 32 : 64;   // Of an activation row.
   // Registers of a block, and how many of them are added up in one sum.
   static constexpr int64_t kCount = kBlockVectors<Weights> / kVectors;
-  static constexpr int64_t kRun =
-      Weights::kType == MatrixType::kFp4 ? 1 : kCount;
+  static constexpr int64_t kRun = kInt8 ? 1 : kCount;
   static constexpr int64_t kBlockBytes = kInt8 ? kInt8Bytes : kBf16Bytes;
 };
 

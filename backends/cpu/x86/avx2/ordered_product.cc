@@ -9,7 +9,7 @@ constexpr int kVectorBytes = 32;
 
 namespace baleen::cpu {
 
-const ProductKernels kAvx2OrderedKernels = {
-    "avx2, ordered", Product::kFp4, PackedFloats, PackFloats, MultiplyOrdered};
+const ProductKernels kAvx2OrderedKernels = {"avx2, ordered", PackedFloats,
+                                            PackFloats, MultiplyOrdered};
 
 }  // namespace baleen::cpu

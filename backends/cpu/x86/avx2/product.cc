@@ -1,13 +1,13 @@
 // Products with AVX2, FMA and F16C.
 //
 // A half tile is eight weight rows.  Sums of floats are two chains (bf16: even
-// and odd columns) or lanes (the others: two columns of a row side by side) of
-// 128 columns, or 32 with fp4, then their sum times the scale.
+// and odd columns) or lanes (fp8: two columns of a row side by side) of 128
+// columns, then their sum times the scale.
 //
-// Activations are floats.  e4m3 becomes f16 by a shift (the exponent then is 8
-// too small, e4m3's subnormals stay subnormals) and float by F16C; e2m1 becomes
-// f16 by a table of its upper byte, or 2 * e2m1 + 12 for vpmaddubsw with int8
-// activations, of which four sums of pairs stay below 4 * 2 * 24 * 127.
+// e4m3 becomes f16 by a shift (the exponent then is 8 too small, e4m3's
+// subnormals stay subnormals) and float by F16C.  e2m1 becomes 2 * e2m1 + 12 for
+// vpmaddubsw with int8 activations, of which four sums of pairs stay below
+// 4 * 2 * 24 * 127.
 #include "cpu/product.h"
 #include "cpu/int8_block.h"
 #include "cpu/unroll.h"
@@ -68,29 +68,7 @@ struct Bf16Weights {
   }
 };
 
-// Words of f16 hold two columns of each of eight rows: four rows to a sum.
-struct HalfWeights {
-  template <int kRows>
-  BALEEN_ALWAYS_INLINE static void AddHalves(__m256i halves,
-                                             const float* const* row,
-                                             int64_t at, __m256 (*sums)[2]) {
-    const __m256 low = LowFloats(halves);
-    const __m256 high = HighFloats(halves);
-    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-      const __m256 pair = BroadcastPair(row[r] + at);
-      sums[r][0] = _mm256_fmadd_ps(low, pair, sums[r][0]);
-      sums[r][1] = _mm256_fmadd_ps(high, pair, sums[r][1]);
-    });
-  }
-  static __m256 Total(const __m256* sums) {
-    // Rows 0 1 4 5 and 2 3 6 7.
-    const __m256 mixed = _mm256_hadd_ps(sums[0], sums[1]);
-    return _mm256_castpd_ps(
-        _mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xD8));
-  }
-};
-
-struct Fp8Weights : HalfWeights {
+struct Fp8Weights {
   static constexpr MatrixType kType = MatrixType::kFp8;
   static constexpr int kVectors = 32;
   static constexpr int kFloats = 4;
@@ -108,41 +86,27 @@ struct Fp8Weights : HalfWeights {
     AddHalves<kRows>(even, row, at, sums);
     AddHalves<kRows>(odd, row, at + 2, sums);
   }
-};
-
-class Fp4Weights : public HalfWeights {
- public:
-  static constexpr MatrixType kType = MatrixType::kFp4;
-  static constexpr int kVectors = 16;
-  static constexpr int kFloats = 8;
-  // Columns i and i + 4 of eight: 0, 2, 1, 3.
-  static int64_t PlaceOf(int64_t i) {
-    return i / 8 * 8 + i % 2 * 4 + i % 4 / 2 * 2 + i % 8 / 4;
-  }
-  Fp4Weights() {
-    // The upper byte of f16; the lower is zero.
-    table_ = _mm256_setr_epi8(
-        0x00, 0x38, 0x3C, 0x3E, 0x40, 0x42, 0x44, 0x46, -0x80, -0x48, -0x44,
-        -0x42, -0x40, -0x3E, -0x3C, -0x3A, 0x00, 0x38, 0x3C, 0x3E, 0x40, 0x42,
-        0x44, 0x46, -0x80, -0x48, -0x44, -0x42, -0x40, -0x3E, -0x3C, -0x3A);
-  }
-  template <int kRows>
-  BALEEN_ALWAYS_INLINE void Add(__m256i codes, const float* const* row,
-                                int64_t at, __m256 (*sums)[2]) const {
-    const __m256i mask = _mm256_set1_epi8(15);
-    const __m256i upper = _mm256_set1_epi16(static_cast<int16_t>(0xFF00));
-    const __m256i low =
-        _mm256_shuffle_epi8(table_, _mm256_and_si256(codes, mask));
-    const __m256i high = _mm256_shuffle_epi8(
-        table_, _mm256_and_si256(_mm256_srli_epi16(codes, 4), mask));
-    AddHalves<kRows>(_mm256_slli_epi16(low, 8), row, at, sums);
-    AddHalves<kRows>(_mm256_and_si256(low, upper), row, at + 2, sums);
-    AddHalves<kRows>(_mm256_slli_epi16(high, 8), row, at + 4, sums);
-    AddHalves<kRows>(_mm256_and_si256(high, upper), row, at + 6, sums);
+  static __m256 Total(const __m256* sums) {
+    // Rows 0 1 4 5 and 2 3 6 7.
+    const __m256 mixed = _mm256_hadd_ps(sums[0], sums[1]);
+    return _mm256_castpd_ps(
+        _mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xD8));
   }
 
  private:
-  __m256i table_;
+  // Words of f16 hold two columns of each of eight rows: four rows to a sum.
+  template <int kRows>
+  BALEEN_ALWAYS_INLINE static void AddHalves(__m256i halves,
+                                             const float* const* row,
+                                             int64_t at, __m256 (*sums)[2]) {
+    const __m256 low = LowFloats(halves);
+    const __m256 high = HighFloats(halves);
+    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+      const __m256 pair = BroadcastPair(row[r] + at);
+      sums[r][0] = _mm256_fmadd_ps(low, pair, sums[r][0]);
+      sums[r][1] = _mm256_fmadd_ps(high, pair, sums[r][1]);
+    });
+  }
 };
 
 // Code `group` of four e8m0 codes in each dword, as floats.
@@ -179,38 +143,29 @@ BALEEN_ALWAYS_INLINE inline void AddBlock(const Weights& weights,
                                           const BlockScales& scales, int half,
                                           const float* const* row,
                                           __m256 (*sums)[2]) {
-  constexpr bool kGroups = Weights::kType == MatrixType::kFp4;
-  constexpr int kRuns = kGroups ? kFp4Groups : 1;
-  constexpr int kRunVectors = Weights::kVectors / kRuns;
-  for (int run = 0; run < kRuns; ++run) {
-    __m256 chains[kHalves][kRows][2];
-    Unroll<kHalves * kRows>([&](auto i) BALEEN_ALWAYS_INLINE {
-      __m256* chain = chains[i / kRows][i % kRows];
-      chain[0] = chain[1] = _mm256_setzero_ps();
-    });
-    for (int v = run * kRunVectors; v < (run + 1) * kRunVectors; ++v) {
-      Unroll<kHalves>([&](auto h) BALEEN_ALWAYS_INLINE {
-        weights.template Add<kRows>(
-            Load256(block.data + v * kVector + (half + h) * kHalfBytes), row,
-            v * Weights::kFloats, chains[h]);
-      });
-    }
-    Unroll<kHalves * kRows>([&](auto i) BALEEN_ALWAYS_INLINE {
-      constexpr int h = i / kRows;
-      constexpr int r = i % kRows;
-      const __m256 total = Weights::Total(chains[h][r]);
-      __m256& sum = sums[r][half + h];
-      if constexpr (Weights::kType == MatrixType::kBf16) {
-        sum = _mm256_add_ps(sum, total);
-      } else if constexpr (kGroups) {
-        const __m256 scale =
-            Fp4Scale(block.scales + (half + h) * kHalfBytes, run);
-        sum = _mm256_fmadd_ps(total, scale, sum);
-      } else {
-        sum = _mm256_fmadd_ps(total, scales.half[half + h], sum);
-      }
+  __m256 chains[kHalves][kRows][2];
+  Unroll<kHalves * kRows>([&](auto i) BALEEN_ALWAYS_INLINE {
+    __m256* chain = chains[i / kRows][i % kRows];
+    chain[0] = chain[1] = _mm256_setzero_ps();
+  });
+  for (int v = 0; v < Weights::kVectors; ++v) {
+    Unroll<kHalves>([&](auto h) BALEEN_ALWAYS_INLINE {
+      weights.template Add<kRows>(
+          Load256(block.data + v * kVector + (half + h) * kHalfBytes), row,
+          v * Weights::kFloats, chains[h]);
     });
   }
+  Unroll<kHalves * kRows>([&](auto i) BALEEN_ALWAYS_INLINE {
+    constexpr int h = i / kRows;
+    constexpr int r = i % kRows;
+    const __m256 total = Weights::Total(chains[h][r]);
+    __m256& sum = sums[r][half + h];
+    if constexpr (Weights::kType == MatrixType::kBf16) {
+      sum = _mm256_add_ps(sum, total);
+    } else {
+      sum = _mm256_fmadd_ps(total, scales.half[half + h], sum);
+    }
+  });
 }
 
 // ---- e2m1 times int8 ----
@@ -365,23 +320,14 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
   }
 }
 
-void Multiply(Product product, const Matrix& matrix, int64_t first,
-              int64_t count, const uint8_t* const* packed, int64_t rows,
-              float* out, int64_t out_stride) {
-  switch (product) {
-    case Product::kBf16:
-      return MultiplyBy<Bf16Weights>(matrix, first, count, packed, rows, out,
-                                     out_stride);
-    case Product::kFp8:
-      return MultiplyBy<Fp8Weights>(matrix, first, count, packed, rows, out,
-                                    out_stride);
-    case Product::kFp4:
-      return MultiplyBy<Fp4Weights>(matrix, first, count, packed, rows, out,
-                                    out_stride);
-    case Product::kFp4Int8:
-      return MultiplyBy<Int8Weights>(matrix, first, count, packed, rows, out,
-                                     out_stride);
-  }
+void Multiply(const Matrix& matrix, int64_t first, int64_t count,
+              const uint8_t* const* packed, int64_t rows, float* out,
+              int64_t out_stride) {
+  // As MatrixType counts them.
+  static constexpr decltype(ProductKernels::multiply) kByType[] = {
+      MultiplyBy<Bf16Weights>, MultiplyBy<Fp8Weights>, MultiplyBy<Int8Weights>};
+  kByType[static_cast<size_t>(matrix.type)](matrix, first, count, packed, rows,
+                                            out, out_stride);
 }
 
 // ---- Packing of activations ----
@@ -394,27 +340,24 @@ void PackFloats(const uint16_t* values, int64_t count, uint8_t* packed) {
   }
 }
 
-void Pack(Product product, const uint16_t* values, int64_t count,
+void Pack(MatrixType type, const uint16_t* values, int64_t count,
           uint8_t* packed) {
-  switch (product) {
-    case Product::kBf16:
+  switch (type) {
+    case MatrixType::kBf16:
       return PackFloats<Bf16Weights>(values, count, packed);
-    case Product::kFp8:
+    case MatrixType::kFp8:
       return PackFloats<Fp8Weights>(values, count, packed);
-    case Product::kFp4:
-      return PackFloats<Fp4Weights>(values, count, packed);
-    case Product::kFp4Int8:
+    case MatrixType::kFp4:
       return PackInt8Block(values, count, packed);
   }
 }
 
-int64_t PackedBlock(Product product) {
-  return product == Product::kFp4Int8 ? kInt8Bytes : kBlock * 4;
+int64_t PackedBlock(MatrixType type) {
+  return type == MatrixType::kFp4 ? kInt8Bytes : kBlock * 4;
 }
 
 }  // namespace
 
-const ProductKernels kAvx2Kernels = {"avx2", Product::kFp4Int8, PackedBlock,
-                                     Pack, Multiply};
+const ProductKernels kAvx2Kernels = {"avx2", PackedBlock, Pack, Multiply};
 
 }  // namespace baleen::cpu

@@ -9,8 +9,7 @@ constexpr int kVectorBytes = 64;
 
 namespace baleen::cpu {
 
-const ProductKernels kAvx512OrderedKernels = {"avx512, ordered", Product::kFp4,
-                                              PackedFloats, PackFloats,
-                                              MultiplyOrdered};
+const ProductKernels kAvx512OrderedKernels = {"avx512, ordered", PackedFloats,
+                                              PackFloats, MultiplyOrdered};
 
 }  // namespace baleen::cpu

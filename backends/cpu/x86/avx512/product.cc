@@ -1,10 +1,10 @@
 // Products with AVX-512 BF16, VNNI and VBMI.
 //
 // Sums of bf16 are two chains of vdpbf16ps (even and odd vectors, so that one
-// does not wait for the other), of 128 columns, or 32 with fp4, then their sum
-// times the scale.  Sums of int8 are exact for 32 columns.
+// does not wait for the other) of 128 columns, then their sum times the scale.
+// Sums of int8 are exact for 32 columns.
 #include "cpu/product.h"
-#include "cpu/x86/avx512/tile_weights.h"
+#include "cpu/x86/avx512/pack.h"
 
 namespace baleen::cpu {
 namespace {
@@ -78,20 +78,12 @@ BALEEN_ALWAYS_INLINE inline void AddBlock(const Weights&, Vectors& vectors,
                                           const uint8_t* const* packed,
                                           __m512* sums) {
   constexpr int kParts = kStepVectors * Weights::kSplit;
-  constexpr bool kStepScales = Weights::kType == MatrixType::kFp4;
   __m512 chains[2][kRows];
-  const auto clear = [&]() BALEEN_ALWAYS_INLINE {
-    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-      chains[0][r] = chains[1][r] = _mm512_setzero_ps();
-    });
-  };
-  const auto finish = [&](__m512 scale) BALEEN_ALWAYS_INLINE {
-    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-      sums[r] = _mm512_fmadd_ps(_mm512_add_ps(chains[0][r], chains[1][r]),
-                                scale, sums[r]);
-    });
-  };
-  const auto add = [&](int64_t step) BALEEN_ALWAYS_INLINE {
+  Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+    chains[0][r] = chains[1][r] = _mm512_setzero_ps();
+  });
+  vectors.Seek(block);
+  for (int64_t step = 0; step < Weights::kSteps; ++step) {
     __m512i parts[kParts];
     vectors.Step(step, parts);
     const int64_t at = block * kBf16Bytes + step * kParts * 4;
@@ -102,27 +94,11 @@ BALEEN_ALWAYS_INLINE inline void AddBlock(const Weights&, Vectors& vectors,
                              AsBf16(Broadcast(packed[r] + at + i * 4)));
       });
     });
-  };
-  vectors.Seek(block);
-  if constexpr (kStepScales) {
-    const __m512i codes = vectors.Scales();
-    Unroll<Weights::kSteps>([&](auto step) BALEEN_ALWAYS_INLINE {
-      clear();
-      add(step);
-      finish(Fp4Scale<step>(codes));
-    });
-  } else {
-    clear();
-    for (int64_t step = 0; step < Weights::kSteps; ++step) add(step);
-    if constexpr (Weights::kType == MatrixType::kFp8) {
-      finish(scales.Of(block));
-    } else {
-      Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-        sums[r] =
-            _mm512_add_ps(sums[r], _mm512_add_ps(chains[0][r], chains[1][r]));
-      });
-    }
   }
+  Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+    sums[r] = AddBlockSum<Weights>(_mm512_add_ps(chains[0][r], chains[1][r]),
+                                   scales, block, sums[r]);
+  });
 }
 
 // Adds a block of int8 products.
@@ -265,56 +241,18 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
   }
 }
 
-void Multiply(Product product, const Matrix& matrix, int64_t first,
-              int64_t count, const uint8_t* const* packed, int64_t rows,
-              float* out, int64_t out_stride) {
-  switch (product) {
-    case Product::kBf16:
-      return MultiplyBy<Bf16Weights>(matrix, first, count, packed, rows, out,
-                                     out_stride);
-    case Product::kFp8:
-      return MultiplyBy<Fp8Weights>(matrix, first, count, packed, rows, out,
-                                    out_stride);
-    case Product::kFp4:
-      return MultiplyBy<Fp4Weights>(matrix, first, count, packed, rows, out,
-                                    out_stride);
-    case Product::kFp4Int8:
-      return MultiplyBy<Int8Weights>(matrix, first, count, packed, rows, out,
-                                     out_stride);
-  }
-}
-
-// ---- Packing of activations ----
-
-template <typename Weights>
-void PackBf16(const uint16_t* values, int64_t count, uint8_t* packed) {
-  uint16_t* to = reinterpret_cast<uint16_t*>(packed);
-  for (int64_t i = 0; i < kBlock; ++i) {
-    to[Weights::PlaceOf(i)] = i < count ? values[i] : uint16_t{0};
-  }
-}
-
-void Pack(Product product, const uint16_t* values, int64_t count,
-          uint8_t* packed) {
-  switch (product) {
-    case Product::kBf16:
-      return PackBf16<Bf16Weights>(values, count, packed);
-    case Product::kFp8:
-      return PackBf16<Fp8Weights>(values, count, packed);
-    case Product::kFp4:
-      return PackBf16<Fp4Weights>(values, count, packed);
-    case Product::kFp4Int8:
-      return PackInt8Block(values, count, packed);
-  }
-}
-
-int64_t PackedBlock(Product product) {
-  return product == Product::kFp4Int8 ? kInt8Bytes : kBf16Bytes;
+void Multiply(const Matrix& matrix, int64_t first, int64_t count,
+              const uint8_t* const* packed, int64_t rows, float* out,
+              int64_t out_stride) {
+  // As MatrixType counts them.
+  static constexpr decltype(ProductKernels::multiply) kByType[] = {
+      MultiplyBy<Bf16Weights>, MultiplyBy<Fp8Weights>, MultiplyBy<Int8Weights>};
+  kByType[static_cast<size_t>(matrix.type)](matrix, first, count, packed, rows,
+                                            out, out_stride);
 }
 
 }  // namespace
 
-const ProductKernels kAvx512Kernels = {"avx512", Product::kFp4Int8, PackedBlock,
-                                       Pack, Multiply};
+const ProductKernels kAvx512Kernels = {"avx512", PackedBlock, Pack, Multiply};
 
 }  // namespace baleen::cpu

@@ -2,9 +2,8 @@
 //
 // e4m3 becomes bf16 by two 128-entry byte tables: exact, and with e4m3's
 // subnormals as normal numbers, since products of bf16 take subnormals for zero.
-// e2m1 becomes bf16 by vpermw, whose five index bits need no mask when the 16
-// entries stand twice; for int8 activations it becomes 2 * e2m1 + 12 (unsigned,
-// exact), and 12 times the sum of the activations is taken off.
+// e2m1 becomes 2 * e2m1 + 12 (unsigned, exact) for int8 activations, and 12 times
+// the sum of the activations is taken off.
 #pragma once
 
 #include <type_traits>
@@ -45,8 +44,9 @@ inline __m512 Fp4Scale(__m512i codes) {
       _mm512_max_epi32(bits, _mm512_set1_epi32(0x00400000)));
 }
 
-// Weights of a step, decoded: kSplit vectors come of each of its four.  PlaceOf is where a column of a block
-// goes among packed activations, so that each vector meets a dword of them.
+// Weights of a step, decoded: kSplit vectors come of each of its four.  PlaceOf is
+// where a column of a block goes among packed activations, so that each vector
+// meets a dword of them.
 
 struct Bf16Weights {
   static constexpr int kSplit = 1;
@@ -113,32 +113,6 @@ class Fp8Weights {
   __m512i high0_, high1_, low0_, low1_;
 };
 
-class Fp4Weights {
- public:
-  static constexpr int kSplit = 4;  // Columns i and i + 4 of eight.
-  static constexpr int kSteps = 4;
-  static constexpr MatrixType kType = MatrixType::kFp4;
-  static int64_t PlaceOf(int64_t i) {
-    return (i / 8 * 4 + i % 4) * 2 + i % 8 / 4;
-  }
-  Fp4Weights() {
-    alignas(64) uint16_t table[32];
-    for (uint32_t i = 0; i < 32; ++i) {
-      table[i] = Bf16FromFloat(Fp4ToFloat(i & 15u));
-    }
-    table_ = _mm512_load_si512(table);
-  }
-  void Decode(__m512i codes, __m512i* parts) const {
-    parts[0] = _mm512_permutexvar_epi16(codes, table_);
-    parts[1] = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), table_);
-    parts[2] = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 8), table_);
-    parts[3] = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 12), table_);
-  }
-
- private:
-  __m512i table_;
-};
-
 class Int8Weights {
  public:
   static constexpr int kSplit = 2;  // Even columns of eight, then odd ones.
@@ -190,7 +164,7 @@ class Decoding {
   Source source_;
 };
 
-// Scales of fp8 blocks, by lane; of others: 1.
+// Scales of fp8 blocks, by lane.
 class BlockScales {
  public:
   BlockScales(const Matrix& matrix, int64_t tile)
@@ -213,6 +187,18 @@ class BlockScales {
   bool shared_;
   int64_t first_ = 0;
 };
+
+// The sum of a block's bf16 products, times its scale, added to those before.
+template <typename Weights>
+BALEEN_ALWAYS_INLINE inline __m512 AddBlockSum(__m512 part,
+                                               const BlockScales& scales,
+                                               int64_t block, __m512 sum) {
+  if constexpr (Weights::kType == MatrixType::kBf16) {
+    return _mm512_add_ps(sum, part);
+  } else {
+    return _mm512_fmadd_ps(part, scales.Of(block), sum);
+  }
+}
 
 // Lanes [begin, end) of a tile, and where the first of them goes in a row.
 struct Lanes {

@@ -740,8 +740,9 @@ pub struct baleen_session_stats {
 }
 
 /// Bytes moved and operations done, counted by the operators. What a step does
-/// for several sessions counts for each in full, as if it had been alone. An
-/// addition and a multiplication are two operations.
+/// for several sessions counts for each in full, as if it had been alone, but
+/// for `pass_weight_bytes`. An addition and a multiplication are two
+/// operations. docs/long-context.md says what is counted.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct baleen_session_counters {
@@ -762,6 +763,9 @@ pub struct baleen_session_counters {
     /// fp8 has the experts.
     pub operations_bf16: u64,
     pub operations_f32: u64,
+    /// Of the weights that steps read, a share by rows: over all sessions, what
+    /// was read.
+    pub pass_weight_bytes: u64,
 }
 
 extern "C" {

@@ -116,6 +116,8 @@ pub struct Counters {
     pub operations_fp8: u64,
     pub operations_bf16: u64,
     pub operations_f32: u64,
+    /// A share, by rows, of the bytes of weights that steps read.
+    pub pass_weight_bytes: u64,
 }
 
 impl Counters {
@@ -130,6 +132,7 @@ impl Counters {
             operations_fp8: c.operations_fp8,
             operations_bf16: c.operations_bf16,
             operations_f32: c.operations_f32,
+            pass_weight_bytes: c.pass_weight_bytes,
         }
     }
 }
