@@ -409,7 +409,8 @@ __global__ void __launch_bounds__(kThreads)
   }
   if (params.counters == nullptr) return;
   const int blocks = BlocksOfRow(params, row);
-  if (!IsLastBlock(params.counters + row * gridDim.y + blockIdx.y, blocks)) {
+  if (!IsLastBlock(params.counters + int64_t{row} * gridDim.y + blockIdx.y,
+                   blocks)) {
     return;
   }
   for (int i = first_head; i < first_head + kHeads && i < params.q.size1; ++i) {
