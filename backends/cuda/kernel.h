@@ -113,6 +113,16 @@ BALEEN_DEVICE void Fp8ToBf16(uint32_t word, uint32_t* low, uint32_t* high) {
   *high = Fp8PairToBf16((word >> 8 & 0xFF00u) | (word & 0xFF000000u));
 }
 
+// Puts NaN where a word has the codes 0x7F and 0xFF, which the above takes for
+// 480.
+BALEEN_DEVICE void MendFp8Nan(uint32_t word, uint32_t* low, uint32_t* high) {
+  const uint32_t nan = (word & 0x7F7F7F7Fu) + 0x01010101u;
+  if ((nan & 0x00000080u) != 0) *low = (*low & 0xFFFF0000u) | 0x7FC0u;
+  if ((nan & 0x00008000u) != 0) *low = (*low & 0xFFFFu) | 0x7FC00000u;
+  if ((nan & 0x00800000u) != 0) *high = (*high & 0xFFFF0000u) | 0x7FC0u;
+  if ((nan & 0x80000000u) != 0) *high = (*high & 0xFFFFu) | 0x7FC00000u;
+}
+
 // Pair `i` of a word of eight e2m1 whose pairs lie 16 bits apart (layout.h), to
 // bf16: likewise, times 2^-126.
 BALEEN_DEVICE uint32_t Fp4PairToBf16(uint32_t word, int i) {

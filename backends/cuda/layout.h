@@ -14,8 +14,9 @@
 //         at bits 4i and 16 + 4i
 //
 // After the data of the matrix its scales: e4m3, a float for each tile and
-// block; e2m1, an e8m0 for each 32 columns, of a block first those of row 0,
-// then of row 1, ...  What a tile or block lacks to be whole is zero.
+// block, whose sign says that the codes of NaN are among its own; e2m1, an e8m0
+// for each 32 columns, of a block first those of row 0, then of row 1, ...  What
+// a tile or block lacks to be whole is zero.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,9 @@ namespace baleen::cuda {
 constexpr int kTileRows = 16;
 constexpr int kBlockColumns = 128;
 constexpr int kFp4Group = 32;
-constexpr char kLayoutName[] = "cuda.m16k128.1";
+constexpr char kLayoutName[] = "cuda.m16k128.2";
+// Of an e4m3 block's scale; kernels need not look for NaN in the others.
+constexpr uint32_t kHasNan = 0x80000000u;
 
 enum MatrixType : int32_t { kBf16 = 0, kFp8 = 1, kFp4 = 2 };
 

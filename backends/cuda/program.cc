@@ -1,7 +1,7 @@
 // Recording and running of programs; see program.h.
 #include "cuda/program.h"
 
-#include "cuda/operators.h"
+#include "cuda/kernels/fused.h"
 
 namespace baleen::cuda {
 namespace {
@@ -41,8 +41,12 @@ baleen_status ProgramCreate(baleen_queue* handle,
       cudaStreamBeginCapture(queue.stream, cudaStreamCaptureModeThreadLocal),
       "recording a program");
   if (status != BALEEN_OK) return status;
-  for (uint32_t i = 0; i < record_count && status == BALEEN_OK; ++i) {
-    status = CallRecord(handle, records[i]);
+  uint32_t done = 0;
+  while (done < record_count && status == BALEEN_OK) {
+    const uint32_t fused =
+        RunFused(queue, records + done, record_count - done, &status);
+    if (fused == 0) status = CallRecord(handle, records[done]);
+    done += fused == 0 ? 1 : fused;
   }
   // A recording has to be ended, whatever became of it.
   cudaGraph_t graph = nullptr;

@@ -1,7 +1,9 @@
-// Packing: bytes move, and pairs of e2m1; no number changes.
+// Packing: bytes move, and pairs of e2m1, and signs from scales to codes; no
+// number changes.
 #include "cuda/weight_pack.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "cuda/device.h"
@@ -140,11 +142,23 @@ float Fp8Scale(const baleen_tensor& tensor, int64_t row, int64_t column) {
   return scale;
 }
 
+// Of a block of 2048 codes: negative scales become signs of codes, and the sign
+// of a scale says whether the codes of NaN are among them (layout.h).
+float SignFp8Block(float scale, uint8_t* codes) {
+  bool has_nan = false;
+  for (int64_t i = 0; i < BlockBytes(kFp8); ++i) {
+    if (scale < 0) codes[i] ^= 0x80;
+    has_nan = has_nan || (codes[i] & 0x7F) == 0x7F;
+  }
+  const float magnitude = std::fabs(scale);
+  return has_nan ? -magnitude : magnitude;
+}
+
 void PackScales(const baleen_tensor& tensor, int32_t type, int64_t tile,
-                int64_t block, uint8_t* to) {
+                int64_t block, uint8_t* data, uint8_t* to) {
   if (type == kFp8) {
-    const float scale =
-        Fp8Scale(tensor, tile * kTileRows, block * kBlockColumns);
+    const float scale = SignFp8Block(
+        Fp8Scale(tensor, tile * kTileRows, block * kBlockColumns), data);
     std::memcpy(to, &scale, sizeof(scale));
     return;
   }
@@ -248,7 +262,8 @@ void PackTiles(const baleen_tensor& tensor, int64_t first, int64_t end,
       const int64_t at = tile * blocks + block;
       PackBlock(tensor, matrix.type, tile, block, to + at * block_bytes);
       if (scale_bytes == 0) continue;
-      PackScales(tensor, matrix.type, tile, block, scales + at * scale_bytes);
+      PackScales(tensor, matrix.type, tile, block, to + at * block_bytes,
+                 scales + at * scale_bytes);
     }
   }
 }

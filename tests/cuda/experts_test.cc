@@ -24,7 +24,8 @@ MemoryNeed NeedOf(TestModel& model, int64_t capacity) {
 }
 
 uint64_t DeviceBytesOf(const MemoryNeed& need) {
-  return need.weights_device + need.scratch_device + need.session_device;
+  return need.weights_device + need.scratch_device + need.draft_device +
+         need.session_device;
 }
 
 // An eighth of the experts less than what a model wants; what is staged takes

@@ -95,6 +95,38 @@ TEST(Device, KnowsWhatItNeedsBeforeThereAreWeights) {
   }
 }
 
+// The codes of e4m3 that are no numbers make none of their row of a product, for
+// few rows of activations and for many, and leave the other rows alone.
+TEST(Device, KeepsTheNanOfAWeightInItsRow) {
+  constexpr int64_t kOuter = 70;
+  constexpr int64_t kInner = 256;
+  Tensor matrix = RandomMatrix(Kind::kFp8, kOuter, kInner, 4);
+  matrix.row<uint8_t>(17)[130] = 0x7F;
+  matrix.row<uint8_t>(69)[3] = 0xFF;
+  for (const char* isa : Devices()) {
+    TestDevice device(isa);
+    const OpenWeight weight(device, BALEEN_WEIGHT_LINEAR, {&matrix});
+    for (const int64_t rows : {1, 40}) {
+      Tensor z = RandomRounded(BALEEN_MODE_REFERENCE, {rows, kInner}, 3);
+      Tensor y(BALEEN_TYPE_BF16, {rows, kOuter});
+      const Batch batch(rows, rows);
+      baleen_wo_b_args args{};
+      args.common = Common(sizeof(args), BALEEN_MODE_REFERENCE, batch.get());
+      args.z = z.get();
+      args.weight = weight.get();
+      args.y = y.get();
+      ASSERT_EQ(device.Call(BALEEN_OP_WO_B, device.ops().wo_b, args),
+                BALEEN_OK);
+      for (int64_t t = 0; t < rows; ++t) {
+        for (int64_t n = 0; n < kOuter; ++n) {
+          EXPECT_EQ(std::isnan(ValueAt(*y, t, n)), n == 17 || n == 69)
+              << isa << " " << t << " " << n;
+        }
+      }
+    }
+  }
+}
+
 #if defined(__x86_64__)
 // A result must not change with the host's rounding mode or with subnormals
 // flushed, and the mode must be as it was.

@@ -1,5 +1,6 @@
-// What goes into the attention state and what asks it: qkv_post, indexer_q and
-// compress; and step_plan, which this device does without.
+// What goes into the attention state: qkv_post and compress, which one launch does
+// where it may; and step_plan, which this device does without.
+#include "cuda/kernels/fused.h"
 #include "cuda/kernels/row_ops.h"
 #include "cuda/launch.h"
 #include "cuda/operators.h"
@@ -40,14 +41,12 @@ BALEEN_DEVICE void NormRow(const View& from, int row, int size,
   __syncthreads();
 }
 
-// Two blocks for each row: one for kv, one for the query.
-__global__ void __launch_bounds__(kThreads) QkvKernel(QkvParams params) {
+// A row of kv or of the query, by a block.
+BALEEN_DEVICE void PostRow(const QkvParams& params, int row, bool query) {
   __shared__ float memory;
   float* const x = static_cast<float*>(SharedMemory());
-  WaitForInputs();
-  const int row = static_cast<int>(blockIdx.x);
   if (row >= RowsOf(params.batch, params.kv.size0)) return;
-  if (blockIdx.y == 1) {
+  if (query) {
     const int size = params.query.size1;
     NormRow(params.query, row, size, params.q_norm, params.epsilon, true, x,
             &memory);
@@ -73,77 +72,10 @@ __global__ void __launch_bounds__(kThreads) QkvKernel(QkvParams params) {
   BlockEncodeEntry(x, params.plain, params.rotated, entry);
 }
 
-// ---- indexer_q --------------------------------------------------------------------
-
-struct IndexerQParams {
-  BatchView batch;
-  View iq;
-  View key_weight;
-  View rope;
-  View iq_rounded;
-  View head_weight;
-  float scale;
-  int32_t rope_size;
-  bool reference;
-};
-
-// Rotated queries or keys, transformed and rounded; a warp's x in shared memory.
-BALEEN_DEVICE void TransformWarp(float* x, int size, bool round) {
-  __syncwarp();
-  for (int i = Lane(); i < size; i += kWarpSize) x[i] = RoundIf(round, x[i]);
-  WarpHadamard(x, size);
-  for (int i = Lane(); i < size; i += kWarpSize) x[i] = RoundIf(round, x[i]);
-  __syncwarp();
-}
-
-// A warp for each head.
-__global__ void __launch_bounds__(kThreads)
-    IndexerQKernel(IndexerQParams params) {
-  __shared__ float heads[kThreads / kWarpSize][kMaxHeadSize];
+// Two blocks for each row: one for kv, one for the query.
+__global__ void __launch_bounds__(kThreads) QkvKernel(QkvParams params) {
   WaitForInputs();
-  const int row = static_cast<int>(blockIdx.x);
-  const int head =
-      static_cast<int>(blockIdx.y) * (kThreads / kWarpSize) + WarpIndex();
-  if (row >= RowsOf(params.batch, params.iq.size0) || head >= params.iq.size1) {
-    return;
-  }
-  const int size = params.iq.size2;
-  float* const x = heads[WarpIndex()];
-  const uint16_t* from = RowOf<const uint16_t>(params.iq, row, head);
-  for (int i = Lane(); i < size; i += kWarpSize) x[i] = Bf16ToFloat(from[i]);
-  __syncwarp();
-  const RopeRow rope = RopeAt(params.rope, params.batch.positions[row]);
-  for (int i = Lane(); i < params.rope_size / 2; i += kWarpSize) {
-    RotatePair(rope, i, x + size - params.rope_size);
-  }
-  TransformWarp(x, size, params.reference);
-  const bool packed = params.iq_rounded.type == BALEEN_TYPE_F4_E2M1;
-  const int groups = size / kKeyGroup;
-  const int64_t first =
-      row * params.iq_rounded.stride0 + head * params.iq_rounded.stride1;
-  for (int group = 0; group < groups; ++group) {
-    uint8_t scale;
-    const uint32_t code = WarpFp4(x[group * kKeyGroup + Lane()], &scale);
-    if (Lane() == 0) {
-      params.iq_rounded
-          .scales[(int64_t{row} * params.iq.size1 + head) * groups + group] =
-          scale;
-    }
-    const uint32_t next = __shfl_xor_sync(kFullWarp, code, 1);
-    const int64_t at = first + group * kKeyGroup + Lane();
-    if (!packed) {
-      params.iq_rounded.data[at] =
-          static_cast<uint8_t>(static_cast<int8_t>(Fp4Twice(code)));
-    } else if (Lane() % 2 == 0) {
-      params.iq_rounded.data[at / 2] = static_cast<uint8_t>(code | next << 4);
-    }
-  }
-  if (Lane() != 0) return;
-  const float weight =
-      Bf16ToFloat(RowOf<const uint16_t>(params.key_weight, row)[head]) *
-      params.scale;
-  RowOf<float>(params.head_weight, row)[head] =
-      RoundIf(params.reference, weight);
+  PostRow(params, static_cast<int>(blockIdx.x), blockIdx.y == 1);
 }
 
 // ---- compress ------------------------------------------------------------------------
@@ -252,12 +184,9 @@ BALEEN_DEVICE void StoreTail(const CompressParams& params, int row) {
 
 // A block for each row; those that end no group, or one that is frozen, have
 // nothing to do.
-__global__ void __launch_bounds__(kThreads)
-    CompressKernel(CompressParams params) {
+BALEEN_DEVICE void CompressRow(const CompressParams& params, int row) {
   __shared__ float x[kMaxHeadSize];
   __shared__ float memory;
-  WaitForInputs();
-  const int row = static_cast<int>(blockIdx.x);
   if (row >= RowsOf(params.batch, params.limit)) return;
   if (params.keeps_tail) StoreTail(params, row);
   const StateView& state = params.state;
@@ -303,11 +232,35 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+__global__ void __launch_bounds__(kThreads)
+    CompressKernel(CompressParams params) {
+  WaitForInputs();
+  CompressRow(params, static_cast<int>(blockIdx.x));
+}
+
 // The step's last rows to the tail, when all groups have been read.
 __global__ void __launch_bounds__(kThreads) TailKernel(CompressParams params) {
   WaitForInputs();
   const int row = static_cast<int>(blockIdx.x);
   if (row < RowsOf(params.batch, params.limit)) StoreTail(params, row);
+}
+
+// All that is made of a layer's projections but its queries: kv, the query rank,
+// entries and keys, a block for each row and kind.
+struct InputsParams {
+  QkvParams qkv;
+  CompressParams compressed[2];
+};
+
+__global__ void __launch_bounds__(kThreads) InputsKernel(InputsParams params) {
+  WaitForInputs();
+  const int row = static_cast<int>(blockIdx.x);
+  const int kind = static_cast<int>(blockIdx.y);
+  if (kind < 2) {
+    PostRow(params.qkv, row, kind == 1);
+  } else {
+    CompressRow(params.compressed[kind - 2], row);
+  }
 }
 
 int64_t PooledSize(const baleen_compress_args& args) {
@@ -372,7 +325,9 @@ const char* QkvPostRefusal(const baleen_qkv_post_args& args) {
 void QkvPostNeeds(const Device&, const baleen_qkv_post_args&,
                   baleen_op_needs*) {}
 
-baleen_status QkvPostRun(const Queue& queue, const baleen_qkv_post_args& args) {
+namespace {
+
+QkvParams QkvOf(const baleen_qkv_post_args& args) {
   QkvParams params = {};
   params.batch = BatchOf(args.common.batch);
   params.query = ViewOf(args.query);
@@ -387,64 +342,24 @@ baleen_status QkvPostRun(const Queue& queue, const baleen_qkv_post_args& args) {
   params.rotated = static_cast<int32_t>(2 * args.rope->size[2]);
   params.plain = static_cast<int32_t>(args.kv->size[1]) - params.rotated;
   params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
+  return params;
+}
+
+size_t QkvShared(const QkvParams& params) {
   const int32_t longest = params.query.size1 > params.kv.size1
                               ? params.query.size1
                               : params.kv.size1;
+  return static_cast<size_t>(longest) * sizeof(float);
+}
+
+}  // namespace
+
+baleen_status QkvPostRun(const Queue& queue, const baleen_qkv_post_args& args) {
+  const QkvParams params = QkvOf(args);
   return Launch(
       queue, QkvKernel,
       Grid(RowBound(queue, args.kv->size[0]), args.query == nullptr ? 1 : 2),
-      kThreads, static_cast<size_t>(longest) * sizeof(float), params);
-}
-
-const char* IndexerQRefusal(const baleen_indexer_q_args& args) {
-  if (!IsType(args.iq, BALEEN_TYPE_BF16) || !IsRows(args.iq, 3)) {
-    return "iq is not bf16 [T, I, J]";
-  }
-  const int64_t heads = args.iq->size[1];
-  const int64_t size = args.iq->size[2];
-  if (size > kMaxHeadSize || size < kKeyGroup || (size & (size - 1)) != 0) {
-    return "the size of an indexer head is not a power of two from 32 to 1024";
-  }
-  if (args.rope_size > size || !IsRope(args.rope, args.rope_size)) {
-    return "rope does not fit rope_size";
-  }
-  if (!IsTensor(args.key_weight, BALEEN_TYPE_BF16, 2, heads) ||
-      !IsTensor(args.head_weight, BALEEN_TYPE_F32, 2, heads)) {
-    return "key_weight or head_weight does not fit iq";
-  }
-  const baleen_tensor* out = args.iq_rounded;
-  if (!IsTensor(out, BALEEN_TYPE_I8, 3, size) &&
-      !IsTensor(out, BALEEN_TYPE_F4_E2M1, 3, size)) {
-    return "iq_rounded is neither e2m1 nor i8 [T, I, J]";
-  }
-  if (out->scale_type != BALEEN_TYPE_E8M0 || out->block_columns != kKeyGroup ||
-      out->stride[0] % 2 != 0 || out->stride[1] % 2 != 0) {
-    return "iq_rounded has no e8m0 scale for each 32";
-  }
-  if (!IsBatch(args.common.batch)) return "there is no batch";
-  return nullptr;
-}
-
-void IndexerQNeeds(const Device&, const baleen_indexer_q_args&,
-                   baleen_op_needs*) {}
-
-baleen_status IndexerQRun(const Queue& queue,
-                          const baleen_indexer_q_args& args) {
-  IndexerQParams params = {};
-  params.batch = BatchOf(args.common.batch);
-  params.iq = ViewOf(args.iq);
-  params.key_weight = ViewOf(args.key_weight);
-  params.rope = ViewOf(args.rope);
-  params.iq_rounded = ViewOf(args.iq_rounded);
-  params.head_weight = ViewOf(args.head_weight);
-  params.scale = args.scale;
-  params.rope_size = static_cast<int32_t>(args.rope_size);
-  params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
-  constexpr int64_t kHeads = kThreads / kWarpSize;
-  return Launch(queue, IndexerQKernel,
-                Grid(RowBound(queue, args.iq->size[0]),
-                     (args.iq->size[1] + kHeads - 1) / kHeads),
-                kThreads, 0, params);
+      kThreads, QkvShared(params), params);
 }
 
 const char* CompressRefusal(const baleen_compress_args& args) {
@@ -488,7 +403,9 @@ void CompressNeeds(const Device&, const baleen_compress_args&,
   needs->launches = 2;
 }
 
-baleen_status CompressRun(const Queue& queue,
+namespace {
+
+CompressParams CompressOf(const Queue& queue,
                           const baleen_compress_args& args) {
   CompressParams params = {};
   params.batch = BatchOf(args.common.batch);
@@ -506,16 +423,45 @@ baleen_status CompressRun(const Queue& queue,
   params.limit = static_cast<int32_t>(args.value->size[0]);
   params.epsilon = args.epsilon;
   params.reference = args.common.mode == BALEEN_MODE_REFERENCE;
-  const int64_t rows = RowBound(queue, args.value->size[0]);
   // A group reaches back so far before the step's first row: no row of the step
   // has the place of one that is read.
-  params.keeps_tail = rows + OverlapOf(params.state) * params.state.ratio <=
+  params.keeps_tail = RowBound(queue, args.value->size[0]) +
+                          OverlapOf(params.state) * params.state.ratio <=
                       params.state.tail_rows;
-  const dim3 grid = Grid(rows);
+  return params;
+}
+
+}  // namespace
+
+baleen_status CompressRun(const Queue& queue,
+                          const baleen_compress_args& args) {
+  const CompressParams params = CompressOf(queue, args);
+  const dim3 grid = Grid(RowBound(queue, args.value->size[0]));
   const baleen_status status =
       Launch(queue, CompressKernel, grid, kThreads, 0, params);
   if (status != BALEEN_OK || params.keeps_tail) return status;
   return Launch(queue, TailKernel, grid, kThreads, 0, params);
+}
+
+bool RunInputs(const Queue& queue, const baleen_qkv_post_args& qkv,
+               const baleen_compress_args* const* compressed, int count,
+               baleen_status* status) {
+  InputsParams params = {};
+  params.qkv = QkvOf(qkv);
+  const int64_t rows = RowBound(queue, qkv.kv->size[0]);
+  // With what is declared, 48 KB of shared memory.
+  constexpr size_t kMostShared = 40 << 10;
+  if (qkv.query == nullptr || QkvShared(params.qkv) > kMostShared) return false;
+  for (int i = 0; i < count; ++i) {
+    params.compressed[i] = CompressOf(queue, *compressed[i]);
+    if (!params.compressed[i].keeps_tail ||
+        RowBound(queue, compressed[i]->value->size[0]) != rows) {
+      return false;
+    }
+  }
+  *status = Launch(queue, InputsKernel, Grid(rows, 2 + count), kThreads,
+                   QkvShared(params.qkv), params);
+  return true;
 }
 
 // ---- step_plan --------------------------------------------------------------------------

@@ -69,6 +69,7 @@ BALEEN_DEVICE Words4 LoadActivations(const ActivationRow& row, int k,
       uint32_t low;
       uint32_t high;
       Fp8ToBf16(codes.at[i], &low, &high);
+      MendFp8Nan(codes.at[i], &low, &high);
       out.at[2 * i] = ScaleBf16x2(low, scale);
       out.at[2 * i + 1] = ScaleBf16x2(high, scale);
     }
@@ -146,6 +147,10 @@ BALEEN_DEVICE void Fragment(const WeightBlock<kType>& block, int part, int step,
     const Words4& both = block.vectors[part % VectorsOf<kType>()];
     Fp8ToBf16(both.at[step], &a[0], &a[2]);
     Fp8ToBf16(both.at[2 + step], &a[1], &a[3]);
+    if ((block.scales[0] & kHasNan) != 0) {
+      MendFp8Nan(both.at[step], &a[0], &a[2]);
+      MendFp8Nan(both.at[2 + step], &a[1], &a[3]);
+    }
   } else {
     const Words4& both = block.vectors[part / 2];
     const uint32_t upper = both.at[part % 2 * 2];
@@ -181,7 +186,9 @@ BALEEN_DEVICE void MultiplyBlock(const WeightBlock<kType>& block,
     if (kType != kFp4 && part + 1 < kParts) continue;
     float upper = 1;
     float lower = 1;
-    if (kType == kFp8) upper = lower = FloatOfBits(block.scales[0]);
+    if (kType == kFp8) {
+      upper = lower = FloatOfBits(block.scales[0] & ~kHasNan);
+    }
     if (kType == kFp4) {
       upper = GroupScale(block.scales[0], part);
       lower = GroupScale(block.scales[1], part);

@@ -4,6 +4,8 @@
 // With few rows the last of the blocks whose tiles make a head finishes it; with
 // many a kernel of its own does.
 #include "cuda/kernels/few_rows.h"
+#include "cuda/kernels/fused.h"
+#include "cuda/kernels/indexer_q.h"
 #include "cuda/kernels/row_ops.h"
 #include "cuda/launch.h"
 #include "cuda/operators.h"
@@ -75,9 +77,10 @@ __global__ void __launch_bounds__(kThreads) HeadsKernel(HeadsParams params) {
 }
 
 struct QueryParams {
-  ProductParams product;  // Part 0 is that of the heads.
+  ProductParams product;  // Part 0 is that of the heads, part 1 the indexer's.
   HeadsParams heads;
-  int32_t* counters;  // One for each head.
+  IndexerQParams index;  // Its heads are finished too, if there are any.
+  int32_t* counters;     // One for each head.
 };
 
 __global__ void __launch_bounds__(kFewThreads, 2)
@@ -86,12 +89,21 @@ __global__ void __launch_bounds__(kFewThreads, 2)
   __shared__ float heads[kWarps][kMaxHeadSize];
   int tile = static_cast<int>(blockIdx.x);
   const int part = FindPart(params.product, 1, &tile);
-  if (!FewRows<1>(params.product, part, tile) || part != 0) return;
-  const int tiles = params.heads.q.size2 / kTileRows;
+  if (!FewRows<1>(params.product, part, tile)) return;
+  const bool index = part != 0;
+  if (index && params.index.iq.data == nullptr) return;
+  const int tiles =
+      (index ? params.index.iq.size2 : params.heads.q.size2) / kTileRows;
   const int head = tile / tiles;
-  if (!IsLastBlock(params.counters + head, tiles)) return;
-  if (WarpIndex() >= RowsOf(params.heads.batch, params.heads.q.size0)) return;
-  FinishHead(params.heads, WarpIndex(), head, heads[WarpIndex()]);
+  const int counter = index ? params.heads.q.size1 + head : head;
+  if (!IsLastBlock(params.counters + counter, tiles)) return;
+  const int row = WarpIndex();
+  if (row >= RowsOf(params.heads.batch, params.heads.q.size0)) return;
+  if (index) {
+    FinishIndexHead(params.index, row, head, heads[row]);
+  } else {
+    FinishHead(params.heads, row, head, heads[row]);
+  }
 }
 
 }  // namespace
@@ -136,38 +148,106 @@ void QUpNeeds(const Device&, const baleen_q_up_args& args,
                             args.q->size[2]) *
       sizeof(float);
   needs->persistent_bytes =
-      static_cast<uint64_t>(args.q->size[1]) * sizeof(int32_t);
+      static_cast<uint64_t>(args.q->size[1] +
+                            (args.iq == nullptr ? 0 : args.iq->size[1])) *
+      sizeof(int32_t);
 }
 
-baleen_status QUpRun(const Queue& queue, const baleen_q_up_args& args) {
+namespace {
+
+QueryParams QueryOf(const baleen_q_up_args& args) {
   const Matrix* matrices = FromHandle(args.weight)->matrices();
   const int64_t rows = args.q->size[0];
-  ProductParams params = ProductOf(args.common, BALEEN_COUNT_ROWS, rows);
+  QueryParams params = {};
+  params.product = ProductOf(args.common, BALEEN_COUNT_ROWS, rows);
   const View in = ViewOf(args.query_rounded);
   const View products = ScratchView(args.common.scratch, BALEEN_TYPE_F32, rows,
                                     args.q->size[1] * args.q->size[2]);
-  AddPart(&params, matrices[0], in, products);
-  if (args.iq != nullptr) AddPart(&params, matrices[1], in, ViewOf(args.iq));
-  HeadsParams heads = {};
-  heads.batch = params.batch;
+  AddPart(&params.product, matrices[0], in, products);
+  if (args.iq != nullptr) {
+    AddPart(&params.product, matrices[1], in, ViewOf(args.iq));
+  }
+  HeadsParams& heads = params.heads;
+  heads.batch = params.product.batch;
   heads.products = products;
   heads.rope = ViewOf(args.rope);
   heads.q = ViewOf(args.q);
   heads.epsilon = args.epsilon;
   heads.rope_size = static_cast<int32_t>(args.rope_size);
   heads.reference = args.common.mode == BALEEN_MODE_REFERENCE;
-  const int64_t bound = RowBound(queue, rows);
-  if (bound <= kFinishedRows && args.q->size[2] % kTileRows == 0) {
-    const QueryParams both = {params, heads,
-                              static_cast<int32_t*>(args.common.persistent)};
-    return Launch(queue, QueryKernel, Grid(GridTiles(params, 1)), kFewThreads,
-                  0, both);
+  params.counters = static_cast<int32_t*>(args.common.persistent);
+  return params;
+}
+
+bool Finishes(const Queue& queue, const baleen_q_up_args& args) {
+  return RowBound(queue, args.q->size[0]) <= kFinishedRows &&
+         args.q->size[2] % kTileRows == 0;
+}
+
+struct Range {
+  const uint8_t* begin;
+  const uint8_t* end;
+};
+bool Overlap(const Range& a, const Range& b) {
+  return a.begin < b.end && b.begin < a.end;
+}
+
+Range DataOf(const baleen_tensor& tensor) {
+  const uint8_t* begin = static_cast<const uint8_t*>(tensor.data);
+  const int64_t bytes = tensor.type == BALEEN_TYPE_F32    ? 4
+                        : tensor.type == BALEEN_TYPE_BF16 ? 2
+                                                          : 1;
+  return {begin, begin + tensor.size[0] * tensor.stride[0] * bytes};
+}
+// No more than one for each 32 elements.
+Range ScalesOf(const baleen_tensor& tensor) {
+  const uint8_t* begin = static_cast<const uint8_t*>(tensor.scales);
+  if (begin == nullptr) return {nullptr, nullptr};
+  return {begin, begin + tensor.size[0] * tensor.stride[0] / 32};
+}
+
+// What is dead after q_up may lie where indexer_q writes; then some blocks would
+// write what others still read.
+bool Reuses(const baleen_q_up_args& up, const baleen_indexer_q_args& index) {
+  for (const Range& read :
+       {DataOf(*up.query_rounded), ScalesOf(*up.query_rounded)}) {
+    for (const Range& written :
+         {DataOf(*index.iq_rounded), ScalesOf(*index.iq_rounded),
+          DataOf(*index.head_weight)}) {
+      if (Overlap(read, written)) return true;
+    }
   }
-  const baleen_status status = RunProduct(queue, params);
+  return false;
+}
+
+}  // namespace
+
+baleen_status QUpRun(const Queue& queue, const baleen_q_up_args& args) {
+  const QueryParams params = QueryOf(args);
+  if (Finishes(queue, args)) {
+    return Launch(queue, QueryKernel, Grid(GridTiles(params.product, 1)),
+                  kFewThreads, 0, params);
+  }
+  const baleen_status status = RunProduct(queue, params.product);
   if (status != BALEEN_OK) return status;
   return Launch(queue, HeadsKernel,
-                Grid(bound, (args.q->size[1] + kWarps - 1) / kWarps), kThreads,
-                0, heads);
+                Grid(RowBound(queue, args.q->size[0]),
+                     (args.q->size[1] + kWarps - 1) / kWarps),
+                kThreads, 0, params.heads);
+}
+
+bool RunQueries(const Queue& queue, const baleen_q_up_args& up,
+                const baleen_indexer_q_args& index, baleen_status* status) {
+  if (!Finishes(queue, up) || up.iq == nullptr || index.iq == nullptr ||
+      index.iq->data != up.iq->data || up.iq->size[2] % kTileRows != 0 ||
+      Reuses(up, index)) {
+    return false;
+  }
+  QueryParams params = QueryOf(up);
+  params.index = IndexerQOf(index);
+  *status = Launch(queue, QueryKernel, Grid(GridTiles(params.product, 1)),
+                   kFewThreads, 0, params);
+  return true;
 }
 
 }  // namespace baleen::cuda

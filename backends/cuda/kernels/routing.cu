@@ -1,5 +1,6 @@
 // Which experts a token visits, and the plan of a mixture: which rows each
 // expert gets (model.md §11, §16.1).
+#include "cuda/kernels/fused.h"
 #include "cuda/kernels/moe_plan.h"
 #include "cuda/kernels/row_ops.h"
 #include "cuda/launch.h"
@@ -124,30 +125,35 @@ BALEEN_DEVICE void RouteRow(const RouterParams& params, int row, float* biased,
 }
 
 // A warp for each expert and four rows; the last block of these rows routes
-// them, a warp for each.
-__global__ void __launch_bounds__(kGateThreads)
-    RouterKernel(RouterParams params) {
+// them, a warp for each.  Whether it is the one.
+BALEEN_DEVICE bool RouteRows(const RouterParams& params) {
   __shared__ float biased[kGateRows][kMostExperts];
   __shared__ int chosen[kGateRows][kMostPlaces];
-  WaitForInputs();
   const int expert =
       static_cast<int>(blockIdx.x) * (kGateThreads / kWarpSize) + WarpIndex();
   const int rows = RowsOf(params.batch, params.u.size0);
   const int first = static_cast<int>(blockIdx.y) * kGateRows;
-  if (first >= rows) return;
+  if (first >= rows) return false;
   if (expert < params.gate.size0) ScoreExpert(params, expert, first, rows);
   if (!IsLastBlock(params.counters + blockIdx.y, static_cast<int>(gridDim.x))) {
-    return;
+    return false;
   }
   const int own = WarpIndex();
-  if (own >= kGateRows || first + own >= rows) return;
-  RouteRow(params, first + own, biased[own], chosen[own]);
+  if (own < kGateRows && first + own < rows) {
+    RouteRow(params, first + own, biased[own], chosen[own]);
+  }
+  return true;
+}
+
+__global__ void __launch_bounds__(kGateThreads)
+    RouterKernel(RouterParams params) {
+  WaitForInputs();
+  RouteRows(params);
 }
 
 // ---- moe_plan --------------------------------------------------------------------
 
 constexpr int kPlanThreads = 512;
-constexpr int kPlanWarps = kPlanThreads / kWarpSize;
 
 struct PlanParams {
   BatchView batch;
@@ -180,7 +186,8 @@ template <typename Visit>
 BALEEN_DEVICE void VisitShare(const PlanParams& params, int count,
                               const Visit& visit) {
   const int places = params.experts.size1;
-  const int share = (count + kPlanWarps - 1) / kPlanWarps;
+  const int warps = Threads() / kWarpSize;
+  const int share = (count + warps - 1) / warps;
   const int begin = WarpIndex() * share;
   const int end = begin + share < count ? begin + share : count;
   for (int first = begin; first < end; first += kWarpSize) {
@@ -225,19 +232,19 @@ BALEEN_DEVICE void ListExperts(const PlanParams& params, int rows,
       tiles, start + rows,        params.room, params.experts.size1};
 }
 
-// One block.  Each warp counts its share of the lists, so that entries keep the
-// order of rows whatever warp is faster.
-__global__ void __launch_bounds__(kPlanThreads) PlanKernel(PlanParams params) {
+// By one block.  Each warp counts its share of the lists, so that entries keep the
+// order of rows whatever warp is faster, and however many there are.
+BALEEN_DEVICE void MakePlan(const PlanParams& params) {
   // [warps, experts]: how many entries a warp has of an expert; then where its
   // next one goes.
   int32_t* const counts = static_cast<int32_t*>(SharedMemory());
-  int32_t* const visited = counts + kPlanWarps * params.expert_count;
-  WaitForInputs();
+  const int warps = Threads() / kWarpSize;
+  int32_t* const visited = counts + warps * params.expert_count;
   const int rows = RowsOf(params.batch, params.experts.size0);
   const int places = params.experts.size1;
   const int experts = params.expert_count;
   const int count = rows * places;
-  for (int i = Thread(); i < kPlanWarps * experts; i += kPlanThreads) {
+  for (int i = Thread(); i < warps * experts; i += Threads()) {
     counts[i] = 0;
   }
   __syncthreads();
@@ -246,9 +253,9 @@ __global__ void __launch_bounds__(kPlanThreads) PlanKernel(PlanParams params) {
     if (expert >= 0 && rank == 0) own[expert] += same;
   });
   __syncthreads();
-  for (int e = Thread(); e < experts; e += kPlanThreads) {
+  for (int e = Thread(); e < experts; e += Threads()) {
     int sum = 0;
-    for (int w = 0; w < kPlanWarps; ++w) {
+    for (int w = 0; w < warps; ++w) {
       const int of_warp = counts[w * experts + e];
       counts[w * experts + e] = sum;
       sum += of_warp;
@@ -273,7 +280,7 @@ __global__ void __launch_bounds__(kPlanThreads) PlanKernel(PlanParams params) {
   });
   __syncthreads();
   // A row's entries by expert, which is the order of entries; -1 at the end.
-  for (int row = Thread(); row < rows; row += kPlanThreads) {
+  for (int row = Thread(); row < rows; row += Threads()) {
     int32_t* list = params.plan.row_entries + row * places;
     for (int i = 1; i < places; ++i) {
       const int entry = list[i];
@@ -285,6 +292,28 @@ __global__ void __launch_bounds__(kPlanThreads) PlanKernel(PlanParams params) {
       }
       list[j] = entry;
     }
+  }
+}
+
+__global__ void __launch_bounds__(kPlanThreads) PlanKernel(PlanParams params) {
+  WaitForInputs();
+  MakePlan(params);
+}
+
+// The router, whose last block makes the plan.
+struct RoutesParams {
+  RouterParams router;
+  PlanParams plan;
+};
+
+__global__ void __launch_bounds__(kGateThreads)
+    RoutesKernel(RoutesParams params) {
+  WaitForInputs();
+  if (!RouteRows(params.router)) return;
+  const int rows = RowsOf(params.router.batch, params.router.u.size0);
+  if (IsLastBlock(params.router.counters + gridDim.y,
+                  (rows + kGateRows - 1) / kGateRows)) {
+    MakePlan(params.plan);
   }
 }
 
@@ -328,12 +357,15 @@ void RouterNeeds(const Device&, const baleen_router_args& args,
   needs->scratch_bytes =
       static_cast<uint64_t>(args.u->size[0] * args.gate->size[0]) *
       sizeof(float);
+  // And one for where a plan is made at once.
   needs->persistent_bytes =
-      static_cast<uint64_t>((args.u->size[0] + kGateRows - 1) / kGateRows) *
+      static_cast<uint64_t>((args.u->size[0] + kGateRows - 1) / kGateRows + 1) *
       sizeof(int32_t);
 }
 
-baleen_status RouterRun(const Queue& queue, const baleen_router_args& args) {
+namespace {
+
+RouterParams RouterOf(const baleen_router_args& args) {
   RouterParams params = {};
   params.batch = BatchOf(args.common.batch);
   params.u = ViewOf(args.u);
@@ -347,12 +379,20 @@ baleen_status RouterRun(const Queue& queue, const baleen_router_args& args) {
   params.scores = static_cast<float*>(args.common.scratch);
   params.counters = static_cast<int32_t*>(args.common.persistent);
   params.route_scale = args.route_scale;
-  const int64_t rows = RowBound(queue, args.u->size[0]);
+  return params;
+}
+
+dim3 RouterGrid(const Queue& queue, const baleen_router_args& args) {
   constexpr int64_t kWarps = kGateThreads / kWarpSize;
-  return Launch(queue, RouterKernel,
-                Grid((args.gate->size[0] + kWarps - 1) / kWarps,
-                     (rows + kGateRows - 1) / kGateRows),
-                kGateThreads, 0, params);
+  return Grid((args.gate->size[0] + kWarps - 1) / kWarps,
+              (RowBound(queue, args.u->size[0]) + kGateRows - 1) / kGateRows);
+}
+
+}  // namespace
+
+baleen_status RouterRun(const Queue& queue, const baleen_router_args& args) {
+  return Launch(queue, RouterKernel, RouterGrid(queue, args), kGateThreads, 0,
+                RouterOf(args));
 }
 
 const char* MoePlanRefusal(const baleen_moe_plan_args& args) {
@@ -391,7 +431,9 @@ void MoePlanNeeds(const Device&, const baleen_moe_plan_args& args,
                                   args.visited->size[0]);
 }
 
-baleen_status MoePlanRun(const Queue& queue, const baleen_moe_plan_args& args) {
+namespace {
+
+PlanParams PlanOf(const baleen_moe_plan_args& args) {
   PlanParams params = {};
   params.batch = BatchOf(args.common.batch);
   params.experts = ViewOf(args.experts);
@@ -407,12 +449,40 @@ baleen_status MoePlanRun(const Queue& queue, const baleen_moe_plan_args& args) {
   params.missing = args.missing == nullptr
                        ? nullptr
                        : static_cast<int32_t*>(args.missing->data);
-  const size_t shared = static_cast<size_t>(kPlanWarps + 1) *
-                        static_cast<size_t>(params.expert_count) *
-                        sizeof(int32_t);
+  return params;
+}
+
+// Counts of each warp, and of all.
+size_t PlanShared(const PlanParams& params, int threads) {
+  return static_cast<size_t>(threads / kWarpSize + 1) *
+         static_cast<size_t>(params.expert_count) * sizeof(int32_t);
+}
+
+}  // namespace
+
+baleen_status MoePlanRun(const Queue& queue, const baleen_moe_plan_args& args) {
+  const PlanParams params = PlanOf(args);
+  const size_t shared = PlanShared(params, kPlanThreads);
   const baleen_status status = AllowShared(*queue.device, PlanKernel, shared);
   if (status != BALEEN_OK) return status;
   return Launch(queue, PlanKernel, Grid(1), kPlanThreads, shared, params);
+}
+
+bool RunRoutes(const Queue& queue, const baleen_router_args& route,
+               const baleen_moe_plan_args& plan, baleen_status* status) {
+  if (route.experts->data != plan.experts->data ||
+      route.weights->data != plan.weights->data ||
+      route.common.batch != plan.common.batch || route.u->size[0] == 0) {
+    return false;
+  }
+  const RoutesParams params = {RouterOf(route), PlanOf(plan)};
+  const size_t shared = PlanShared(params.plan, kGateThreads);
+  *status = AllowShared(*queue.device, RoutesKernel, shared);
+  if (*status == BALEEN_OK) {
+    *status = Launch(queue, RoutesKernel, RouterGrid(queue, route),
+                     kGateThreads, shared, params);
+  }
+  return true;
 }
 
 }  // namespace baleen::cuda

@@ -83,6 +83,15 @@ BALEEN_DEVICE void WarpHadamard(float* x, int size) {
   __syncwarp();
 }
 
+// Rotated queries or keys, transformed and rounded; a warp's x in shared memory.
+BALEEN_DEVICE void TransformWarp(float* x, int size, bool round) {
+  __syncwarp();
+  for (int i = Lane(); i < size; i += kWarpSize) x[i] = RoundIf(round, x[i]);
+  WarpHadamard(x, size);
+  for (int i = Lane(); i < size; i += kWarpSize) x[i] = RoundIf(round, x[i]);
+  __syncwarp();
+}
+
 // Groups of 128 of bf16 values to e4m3, a warp for each; x are shared and
 // rounded to bf16 already.  Or copies them, where rows are bf16.
 BALEEN_DEVICE void BlockStoreRounded(const View& out, int row, const float* x,

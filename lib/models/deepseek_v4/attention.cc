@@ -241,15 +241,19 @@ void AttentionHalf(Forward& forward, const PreparedLayer& layer) {
         ItemBytes(StateOf(forward, layer)->shape, BALEEN_POOL_WINDOW));
     block = forward.Make(MakeTensor(BALEEN_TYPE_BYTE, {forward.rows, entry}));
   }
+  // What the projections give goes to the state before queries are made, so that
+  // a device can do it all at once.
   Tensor* query = NormAndStore(forward, layer, in, block);
-  const Queries queries = ProjectQueries(forward, layer, query);
-  Selection selection;
   if (layer.ratio != 0) {
     Compress(forward, layer, BALEEN_POOL_ENTRIES, in.entry_value,
              in.entry_gate);
   }
   if (layer.ratio == 4) {
     Compress(forward, layer, BALEEN_POOL_KEYS, in.key_value, in.key_gate);
+  }
+  const Queries queries = ProjectQueries(forward, layer, query);
+  Selection selection;
+  if (layer.ratio == 4) {
     selection = SelectEntries(forward, layer, in, queries);
   }
   Tensor* attended = Attend(forward, layer, queries.q, selection, block);

@@ -349,6 +349,17 @@ Result<MemoryNeed> V4Model::Need(baleen_mode mode, int64_t capacity,
   return need;
 }
 
+Result<Owned<Pass>> V4Model::BuildDraft(const PassParts& parts,
+                                        baleen_mode mode, int64_t positions,
+                                        const PassBuild& build) const {
+  if (weights_.drafter == Drafter::kMtp) {
+    return BuildMtp(parts, ShapeFor(mode, kFewRows, positions), build);
+  }
+  const PassShape shape = {mode, config_.dspark_block,
+                           PositionBucket(positions)};
+  return BuildDspark(parts, shape, build);
+}
+
 Status V4Model::AddDraftNeed(const PassParts& parts,
                              const CountingMemory* counting, baleen_mode mode,
                              int64_t capacity, MemoryNeed* need) const {
@@ -358,17 +369,12 @@ Status V4Model::AddDraftNeed(const PassParts& parts,
   PassBuild build;
   build.assignment = &assignment;
   build.measure = true;
-  const bool mtp = weights_.drafter == Drafter::kMtp;
-  const PassShape shape =
-      mtp ? ShapeFor(mode, kFewRows, capacity)
-          : PassShape{mode, config_.dspark_block, PositionBucket(capacity)};
-  BALEEN_ASSIGN_OR_RETURN(
-      const Owned<Pass> pass,
-      mtp ? BuildMtp(parts, shape, build) : BuildDspark(parts, shape, build));
+  BALEEN_ASSIGN_OR_RETURN(const Owned<Pass> pass,
+                          BuildDraft(parts, mode, capacity, build));
   const Side host = machine_->cpu_side();
   need->draft_host = counting->bytes() - before + pass->bytes(host);
   if (machine_->split()) need->draft_device = pass->bytes(kDevice);
-  if (mtp) {
+  if (weights_.drafter == Drafter::kMtp) {
     need->draft_row = static_cast<uint64_t>(stream_size()) * sizeof(uint16_t);
   }
   return Status();

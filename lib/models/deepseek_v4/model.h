@@ -107,6 +107,10 @@ class V4Model final : public Model, public DraftModel {
   int64_t RowsFor(int64_t positions) const;
   PassShape ShapeFor(baleen_mode mode, int64_t rows, int64_t positions) const;
   PassParts Parts() const;
+  // The drafter's pass as sessions use it: an MTP block's for few rows.
+  Result<Owned<Pass>> BuildDraft(const PassParts& parts, baleen_mode mode,
+                                 int64_t positions,
+                                 const PassBuild& build) const;
   Status AddDraftNeed(const PassParts& parts, const CountingMemory* counting,
                       baleen_mode mode, int64_t capacity,
                       MemoryNeed* need) const;

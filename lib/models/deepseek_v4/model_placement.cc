@@ -41,9 +41,16 @@ Result<uint64_t> V4Model::WorkingBytes(const PassBuild& build) const {
                           BuildLayers(parts, shape, all, build));
   BALEEN_ASSIGN_OR_RETURN(const Owned<Pass> head,
                           BuildHead(parts, BALEEN_MODE_FAST, build));
-  return pass->bytes(kDevice) + head->bytes(kDevice) +
-         rope_.Bytes(kDevice, positions) +
-         SessionBytes(kDevice, std::min(kStatePositions, positions));
+  uint64_t bytes = pass->bytes(kDevice) + head->bytes(kDevice) +
+                   rope_.Bytes(kDevice, positions) +
+                   SessionBytes(kDevice, std::min(kStatePositions, positions));
+  if (weights_.drafter != Drafter::kNone) {
+    BALEEN_ASSIGN_OR_RETURN(
+        const Owned<Pass> draft,
+        BuildDraft(parts, BALEEN_MODE_FAST, kStatePositions, build));
+    bytes += draft->bytes(kDevice);
+  }
+  return bytes;
 }
 
 Status V4Model::PlaceWeights(PreparedOptions* options, bool* refused) {

@@ -14,6 +14,7 @@ struct Control {
   uint64_t allocated = 0;
   uint64_t submitted = 0;  // Launches, copies and fills.
   uint64_t graphs = 0;
+  uint64_t graph_nodes = 0;  // Of all graphs that were made.
   uint64_t graph_launches = 0;
   std::map<void*, uint64_t> sizes;
 };

@@ -153,6 +153,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph,
                                  unsigned long long) {
   *made = new EmulatedGraph(*graph);
   ++TheControl().graphs;
+  TheControl().graph_nodes += graph->work.size();
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t) {
