@@ -9,8 +9,8 @@
 #include <cstring>
 #include <span>
 
-#include "numeric/float_mode.h"
 #include "cpu/queue.h"
+#include "numeric/float_mode.h"
 
 namespace baleen::cpu {
 

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "numeric/float_mode.h"
 #include "cpu/queue.h"
+#include "numeric/float_mode.h"
 
 namespace baleen::cpu {
 

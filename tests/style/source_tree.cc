@@ -72,8 +72,7 @@ bool IsPublicHeader(const std::string& path) {
 
 bool IsGenerated(const std::string& path) {
   return path.ends_with(".inc") || path.ends_with("/cdef.lua") ||
-         path.ends_with("/bindings.rs") ||
-         path.ends_with("/_declarations.py");
+         path.ends_with("/bindings.rs") || path.ends_with("/_declarations.py");
 }
 
 }  // namespace baleen::style
