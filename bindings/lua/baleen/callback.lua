@@ -48,8 +48,8 @@ callback.piece = once("baleen_piece_fn", function(_, piece)
   return go_on == false and 1 or 0
 end)
 
--- edit(logits, count) changes a C array of floats, counted from 0.  Where a call
--- has several, `edit` is a list, and C was given a place in it.
+-- edit(logits, count) changes a C array of floats, counted from 0.  Where there
+-- are several, `edit` is a list, and C was given a place in it.
 callback.edit = once("baleen_logits_fn", function(place, logits, count)
   local edit = current.edit
   if type(edit) == "table" then

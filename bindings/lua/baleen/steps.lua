@@ -28,7 +28,8 @@ local function fill(struct, step, place, edits)
   kept.sampling, kept.options = session.fill_sampling(step.sampling)
   if step.sampling and step.sampling.edit then
     edits[place] = step.sampling.edit
-    kept.sampling.edit_user_data = ffi.cast("void*", ffi.cast("uintptr_t", place))
+    kept.sampling.edit_user_data =
+      ffi.cast("void*", ffi.cast("uintptr_t", place))
   end
   if step.scored then
     kept.scores = ffi.new("baleen_token_score[?]", math.max(limit, 1))
