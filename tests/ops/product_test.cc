@@ -4,6 +4,10 @@
 #include "cpu/tensor_view.h"
 #include "ops/product_kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace baleen::conformance {
 namespace {
 
@@ -310,6 +314,60 @@ TEST(Product, TakesAnyRangeOfWeightRows) {
     }
   }
 }
+
+#if defined(__x86_64__)
+// Bit 2, and 6: whether the upper parts of the first 16 vector registers hold
+// anything (XGETBV of register 1).
+uint32_t UppersInUse() {
+  uint32_t low;
+  uint32_t high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(1));
+  return low & (1u << 2 | 1u << 6);
+}
+
+// If kernels left them in use, what follows without AVX, such as the
+// activation between the products of experts, would be ten times slower.
+TEST(Product, LeavesNoUpperPartsOfRegistersInUse) {
+  unsigned int a = 0;
+  unsigned int b = 0;
+  unsigned int c = 0;
+  unsigned int d = 0;
+  constexpr unsigned int kSavedState = 0xD;
+  constexpr unsigned int kHasRegisterOne = 1u << 2;
+  if (cpu::BestIsa() < cpu::Isa::kAvx2 ||
+      __get_cpuid_count(kSavedState, 1, &a, &b, &c, &d) == 0 ||
+      (a & kHasRegisterOne) == 0) {
+    GTEST_SKIP() << "the processor does not tell";
+  }
+  __asm__ volatile("vzeroupper");
+  if (UppersInUse() != 0) GTEST_SKIP() << "the processor does not tell";
+  __asm__ volatile("vpcmpeqd %%ymm0, %%ymm0, %%ymm0" : : : "xmm0");
+  EXPECT_NE(UppersInUse(), 0u);
+  __asm__ volatile("vzeroupper");
+  constexpr int64_t kMost = 40;
+  for (const ProductKernels* kernels : Kernels()) {
+    for (cpu::MatrixType type : kMatrixTypes) {
+      const Tensor weights = RandomMatrix(KindOf(type), 37, 256, 5);
+      const cpu::Matrix raw = MatrixOf(*weights);
+      const PackedCopy packed(raw);
+      Tensor in(BALEEN_TYPE_BF16, {kMost, 256});
+      Fill(in, 7);
+      const PackedActivations activations(*kernels, type, in.row<uint16_t>(0),
+                                          kMost, 256);
+      std::vector<float> out(static_cast<size_t>(kMost * raw.rows));
+      for (int64_t rows : {1, 2, 4, 8, 16, 40}) {
+        for (const cpu::Matrix* matrix : {&raw, &*packed}) {
+          kernels->multiply(*matrix, 0, 32, activations.rows(), rows,
+                            out.data(), raw.rows);
+          EXPECT_EQ(UppersInUse(), 0u)
+              << kernels->name << " type " << static_cast<int>(type) << ", "
+              << rows << " rows, " << (matrix->packed ? "packed" : "raw");
+        }
+      }
+    }
+  }
+}
+#endif
 
 TEST(Product, WhatIsNotFiniteIsNotLost) {
   Tensor matrix = RandomMatrix(Kind::kFp4, 4, 64, 1);

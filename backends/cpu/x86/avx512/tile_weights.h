@@ -213,12 +213,12 @@ struct Lanes {
     return static_cast<__mmask16>(static_cast<unsigned>(mask()) << begin);
   }
   bool whole() const { return end - begin == kTileRows; }
-  __m512 Load(int64_t row) const {
+  BALEEN_ALWAYS_INLINE __m512 Load(int64_t row) const {
     if (whole()) return _mm512_loadu_ps(out + row * stride);
     const __m512 values = _mm512_maskz_loadu_ps(mask(), out + row * stride);
     return _mm512_maskz_expand_ps(own(), values);
   }
-  void Store(int64_t row, __m512 values) const {
+  BALEEN_ALWAYS_INLINE void Store(int64_t row, __m512 values) const {
     if (whole()) return _mm512_storeu_ps(out + row * stride, values);
     _mm512_mask_storeu_ps(out + row * stride, mask(),
                           _mm512_maskz_compress_ps(own(), values));
