@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "cpu/device.h"
+#include "cpu/parallel.h"
 #include "cpu/queue.h"
 #include "cpu/state.h"
 #include "cpu/state_table.h"
@@ -89,6 +90,19 @@ void CopyItems(const baleen_state_copy& copy) {
                static_cast<size_t>(copy.count * item));
 }
 
+// Copied sooner than the workers are woken.
+constexpr int64_t kLeastBytesToShare = int64_t{128} << 10;
+
+int64_t TotalBytes(const baleen_state_copy* copies, uint32_t count) {
+  int64_t total = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const baleen_state* state =
+        copies[i].from != nullptr ? copies[i].from : copies[i].to;
+    total += copies[i].count * PoolItemBytes(state->shape, copies[i].pool);
+  }
+  return total;
+}
+
 }  // namespace
 
 baleen_status StateSize(baleen_device* handle, const baleen_state_shape* shape,
@@ -117,13 +131,18 @@ baleen_status StateCopy(baleen_queue* queue, const baleen_state_copy* copies,
                          error);
     }
   }
-  for (uint32_t i = 0; i < count; ++i) {
-    if (copies[i].count == 0) continue;
+  const auto copy = [copies](int64_t i) {
+    if (copies[i].count == 0) return;
     if (copies[i].pool == BALEEN_POOL_KEYS) {
       CopyKeys(copies[i]);
     } else {
       CopyItems(copies[i]);
     }
+  };
+  if (TotalBytes(copies, count) >= kLeastBytesToShare) {
+    ParallelFor(*FromHandle(queue), count, copy);
+  } else {
+    for (int64_t i = 0; i < count; ++i) copy(i);
   }
   return BALEEN_OK;
 }

@@ -108,7 +108,7 @@ StatePointer MakeDeepState(deepseek_v4::V4Model& model, int64_t length) {
       AddItems(shape, BALEEN_POOL_KEYS, entries, &seed, &bytes);
     }
     CheckSize(bytes, (*state)->PageBytes(count));
-    Check((*state)->LoadPage(first / kPage, count, bytes.data()));
+    Check((*state)->LoadPages(first / kPage, count, bytes.data()));
   }
   bytes.clear();
   for (const baleen_state_shape& shape : shapes) {

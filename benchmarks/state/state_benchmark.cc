@@ -6,6 +6,7 @@
 #include <baleen/baleen.h>
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,13 @@ void Check(bool right) {
   if (!right) std::abort();
 }
 
+void* NewMemory(size_t size) {
+  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  Check(memory != MAP_FAILED);
+  return memory;
+}
+
 struct Release {
   void operator()(baleen_session* session) const {
     baleen_session_release(session);
@@ -35,6 +43,10 @@ using Session = std::unique_ptr<baleen_session, Release>;
 // What the library holds, of its host's memory.
 struct Meter {
   std::atomic<uint64_t> bytes{0};
+  // Large blocks come from the system each time and go back to it.
+  bool new_memory = false;
+
+  bool IsNew(size_t size) const { return new_memory && size >= 128 << 10; }
 
   baleen_allocator Hooks() {
     baleen_allocator hooks = {};
@@ -42,8 +54,10 @@ struct Meter {
     hooks.user_data = this;
     hooks.allocate = [](void* self, size_t size, size_t alignment) -> void* {
       void* memory = nullptr;
-      if (posix_memalign(&memory, std::max(alignment, sizeof(void*)), size) !=
-          0) {
+      if (static_cast<Meter*>(self)->IsNew(size)) {
+        memory = NewMemory(size);
+      } else if (posix_memalign(&memory, std::max(alignment, sizeof(void*)),
+                                size) != 0) {
         return nullptr;
       }
       static_cast<Meter*>(self)->bytes += size;
@@ -51,11 +65,36 @@ struct Meter {
     };
     hooks.deallocate = [](void* self, void* memory, size_t size, size_t) {
       static_cast<Meter*>(self)->bytes -= size;
-      std::free(memory);
+      if (static_cast<Meter*>(self)->IsNew(size)) {
+        munmap(memory, size);
+      } else {
+        std::free(memory);
+      }
     };
     return hooks;
   }
 };
+
+Session MakeSession(baleen_model* model, uint32_t flags) {
+  baleen_session_options options = {};
+  options.struct_size = sizeof options;
+  options.flags = flags;
+  baleen_session* made = nullptr;
+  Check(baleen_session_create(model, &options, &made, nullptr) == BALEEN_OK);
+  return Session(made);
+}
+
+void OpenModel(Meter* meter, const std::string& folder,
+               baleen_context** context, baleen_model** model) {
+  baleen_context_options options = {};
+  options.struct_size = sizeof options;
+  options.state_path = folder.c_str();
+  const baleen_allocator hooks = meter->Hooks();
+  options.allocator = &hooks;
+  Check(baleen_context_create(&options, context, nullptr) == BALEEN_OK);
+  Check(baleen_model_load(*context, BALEEN_TEST_DATA "/pocket", nullptr, model,
+                          nullptr) == BALEEN_OK);
+}
 
 struct Setup {
   std::string folder;
@@ -67,14 +106,7 @@ struct Setup {
   double read_seconds = 0;
 
   std::string Path(const char* name) const { return folder + "/" + name; }
-  Session Make(uint32_t flags) const {
-    baleen_session_options options = {};
-    options.struct_size = sizeof options;
-    options.flags = flags;
-    baleen_session* made = nullptr;
-    Check(baleen_session_create(model, &options, &made, nullptr) == BALEEN_OK);
-    return Session(made);
-  }
+  Session Make(uint32_t flags) const { return MakeSession(model, flags); }
 };
 
 const Setup& Get() {
@@ -83,15 +115,7 @@ const Setup& Get() {
     std::string name =
         (std::filesystem::temp_directory_path() / "baleen-XXXXXX").string();
     made->folder = mkdtemp(name.data());
-    baleen_context_options options = {};
-    options.struct_size = sizeof options;
-    options.state_path = made->folder.c_str();
-    const baleen_allocator hooks = made->meter.Hooks();
-    options.allocator = &hooks;
-    Check(baleen_context_create(&options, &made->context, nullptr) ==
-          BALEEN_OK);
-    Check(baleen_model_load(made->context, BALEEN_TEST_DATA "/pocket", nullptr,
-                            &made->model, nullptr) == BALEEN_OK);
+    OpenModel(&made->meter, made->folder, &made->context, &made->model);
     const char* wanted = std::getenv("BALEEN_STATE_TOKENS");
     const int count = wanted == nullptr ? 16384 : std::atoi(wanted);
     for (int i = 0; i < count; ++i) {
@@ -151,13 +175,25 @@ void DropFromCache(const std::string& path) {
   close(file);
 }
 
-// `from_disk`: else from the system's cache.
-void Load(benchmark::State& state, bool from_disk) {
+// Where the bytes come from, and whether memory for them was used before: a
+// session that is loaded again takes what the load before gave back, while new
+// memory costs page faults, which take longer than the copy.
+enum class Source { kDisk, kCache, kCacheToNewMemory };
+
+void Load(benchmark::State& state, Source source) {
   const Setup& setup = Get();
   const std::string path = setup.Path("saved");
-  const Session session = setup.Make(BALEEN_SESSION_PRIVATE);
+  Meter meter;
+  baleen_context* context = nullptr;
+  baleen_model* model = nullptr;
+  if (source == Source::kCacheToNewMemory) {
+    meter.new_memory = true;
+    OpenModel(&meter, setup.folder, &context, &model);
+  }
+  Session session = MakeSession(model != nullptr ? model : setup.model,
+                                BALEEN_SESSION_PRIVATE);
   for (auto _ : state) {
-    if (from_disk) {
+    if (source == Source::kDisk) {
       state.PauseTiming();
       DropFromCache(path);
       state.ResumeTiming();
@@ -165,24 +201,30 @@ void Load(benchmark::State& state, bool from_disk) {
     Check(baleen_session_load_file(session.get(), path.c_str(), nullptr) ==
           BALEEN_OK);
   }
+  session.reset();
+  baleen_model_release(model);
+  baleen_context_release(context);
   Count(state, SizeOf(path));
 }
 
-// Into memory that is new, as that of a state that is loaded.
-void PlainRead(benchmark::State& state, bool from_disk) {
+void PlainRead(benchmark::State& state, Source source) {
   const std::string path = Get().Path("plain");
   const uint64_t size = SizeOf(path);
+  std::vector<char> used;
+  if (source != Source::kCacheToNewMemory) used.resize(size);
   for (auto _ : state) {
-    if (from_disk) {
+    if (source == Source::kDisk) {
       state.PauseTiming();
       DropFromCache(path);
       state.ResumeTiming();
     }
-    const std::unique_ptr<char[]> bytes(new char[size]);
+    void* room = used.data();
+    if (used.empty()) room = NewMemory(size);
     const int file = open(path.c_str(), O_RDONLY);
-    Check(read(file, bytes.get(), size) == static_cast<ssize_t>(size));
+    Check(read(file, room, size) == static_cast<ssize_t>(size));
     close(file);
-    benchmark::DoNotOptimize(bytes.get());
+    benchmark::DoNotOptimize(room);
+    if (used.empty()) munmap(room, size);
   }
   Count(state, size);
 }
@@ -247,16 +289,22 @@ void EvictAndReturn(benchmark::State& state) {
 
 BENCHMARK(Save)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(PlainWrite)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_CAPTURE(Load, disk, true)
+BENCHMARK_CAPTURE(Load, disk, Source::kDisk)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
-BENCHMARK_CAPTURE(PlainRead, disk, true)
+BENCHMARK_CAPTURE(PlainRead, disk, Source::kDisk)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
-BENCHMARK_CAPTURE(Load, cache, false)
+BENCHMARK_CAPTURE(Load, cache, Source::kCache)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
-BENCHMARK_CAPTURE(PlainRead, cache, false)
+BENCHMARK_CAPTURE(PlainRead, cache, Source::kCache)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(Load, new_memory, Source::kCacheToNewMemory)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(PlainRead, new_memory, Source::kCacheToNewMemory)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 BENCHMARK(Fork)->Unit(benchmark::kMicrosecond)->UseRealTime();

@@ -96,8 +96,10 @@ class SessionState {
   // pages may have entries beyond the length; then from where rows must be
   // computed.
   virtual Status StartLoad(int64_t length) = 0;
-  virtual Status LoadPage(int64_t page, int64_t positions,
-                          const void* bytes) = 0;
+  // Complete pages from the first of `positions` on, and a last, one after
+  // another.
+  virtual Status LoadPages(int64_t page, int64_t positions,
+                           const void* bytes) = 0;
   virtual Status LoadWindow(int64_t position, const void* bytes) = 0;
   virtual Status FinishLoad(int64_t* replay_from) = 0;
 

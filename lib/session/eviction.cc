@@ -33,8 +33,9 @@ Status Session::ReadEvicted(StatePointer* state, int64_t* replay_from) {
   const SavedTaker taker = {bundle_->model(), options_.mode, options_.capacity};
   BALEEN_ASSIGN_OR_RETURN(File file,
                           bundle_->context().files().Open(evicted_path_));
-  FileInput input(std::move(file), bundle_->memory());
-  SavedReader reader(&input, evicted_path_.c_str(), bundle_->memory());
+  FileInput input(std::move(file));
+  SavedReader reader(&input, evicted_path_.c_str(),
+                     bundle_->context().workers(), bundle_->memory());
   BALEEN_RETURN_IF_ERROR(reader.ReadFront(taker));
   const auto saved = reader.tokens();
   const auto own = tokens_.span();

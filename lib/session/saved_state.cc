@@ -14,6 +14,20 @@ uint64_t PageCount(uint64_t positions) {
   return (positions + kPage - 1) / static_cast<uint64_t>(kPage);
 }
 
+// Pages that are read before the device takes them: as many for each of a few
+// threads as its second-level cache holds beside where they go.  More threads
+// would wait for memory.
+constexpr uint64_t kMostPages = 16;
+
+uint64_t PagesTogether(uint64_t page_size, uint32_t width) {
+  constexpr uint64_t kBytesOfThread = uint64_t{256} << 10;
+  constexpr uint32_t kMostThreads = 4;
+  const uint64_t threads = std::clamp<uint32_t>(width, 1, kMostThreads);
+  return threads *
+         std::clamp<uint64_t>(kBytesOfThread / std::max<uint64_t>(page_size, 1),
+                              1, kMostPages / kMostThreads);
+}
+
 // How many of `length` positions are in the page.
 int64_t PositionsOf(int64_t page, int64_t length) {
   return std::min(kPage, length - page * kPage);
@@ -109,16 +123,19 @@ Status SavedReader::CheckTaker(const SavedTaker& taker) const {
 }
 
 Status SavedReader::ReadFront(const SavedTaker& taker) {
+  unsigned char beginning[sizeof header_];
   const unsigned char* bytes = nullptr;
   const uint64_t size = input_->size();
-  BALEEN_RETURN_IF_ERROR(
-      input_->Next(std::min<uint64_t>(size, sizeof header_), &bytes));
+  BALEEN_RETURN_IF_ERROR(input_->Read(
+      0, std::min<uint64_t>(size, sizeof header_), beginning, &bytes));
   BALEEN_RETURN_IF_ERROR(
       ReadSavedHeader(bytes, size, name_, &header_, &layout_));
   BALEEN_RETURN_IF_ERROR(CheckTaker(taker));
   const uint64_t front_size = layout_.pieces - sizeof header_;
-  BALEEN_RETURN_IF_ERROR(input_->Next(front_size, &bytes));
-  front_.assign(bytes, bytes + front_size);
+  front_.resize(static_cast<size_t>(front_size));
+  BALEEN_RETURN_IF_ERROR(
+      input_->Read(sizeof header_, front_size, front_.data(), &bytes));
+  if (bytes != front_.data()) std::copy_n(bytes, front_size, front_.data());
   BALEEN_RETURN_IF_ERROR(CheckSavedFront(header_, layout_, front_, name_));
   for (const baleen_token token : tokens()) {
     if (token >= 0 && static_cast<uint32_t>(token) < header_.vocabulary) {
@@ -168,11 +185,86 @@ Status SavedReader::CheckPieces(const SessionState& state) const {
   return Status();
 }
 
-Status SavedReader::ReadPiece(const SavedPiece& piece,
-                              const unsigned char** bytes) {
-  BALEEN_RETURN_IF_ERROR(input_->Next(piece.size, bytes));
+Status SavedReader::ReadPiece(const SavedPiece& piece, uint64_t offset,
+                              unsigned char* room,
+                              const unsigned char** bytes) const {
+  BALEEN_RETURN_IF_ERROR(input_->Read(offset, piece.size, room, bytes));
   if (ChecksumOf(*bytes, static_cast<size_t>(piece.size)) != piece.checksum) {
     return Corrupt("the saved session in %s was changed", name_);
+  }
+  return Status();
+}
+
+// Some pages at a time: each is read and checked on one of the workers, then the
+// device copies them all while they are in the processors' caches.
+Status SavedReader::ReadPages(uint64_t count, int64_t length,
+                              SessionState* state) const {
+  if (count == 0) return Status();
+  struct Batch {
+    const SavedReader* reader;
+    uint64_t first;
+    uint64_t offset;
+    unsigned char* room;
+    const unsigned char* bytes[kMostPages];
+    Status status[kMostPages];
+  };
+  // All but the last are as large as the first.
+  const uint64_t page_size = PieceAt(0).size;
+  const uint64_t together = PagesTogether(page_size, workers_->width);
+  const Block room(memory_,
+                   static_cast<size_t>(std::min(count, together) * page_size));
+  Batch batch = {};
+  batch.reader = this;
+  batch.offset = layout_.pieces;
+  batch.room = static_cast<unsigned char*>(room.data());
+  const auto task = [](void* data, uint32_t index) {
+    auto& all = *static_cast<Batch*>(data);
+    const SavedPiece piece = all.reader->PieceAt(all.first + index);
+    const uint64_t before = index * all.reader->PieceAt(0).size;
+    all.status[index] = all.reader->ReadPiece(
+        piece, all.offset + before, all.room + before, &all.bytes[index]);
+  };
+  for (; batch.first < count; batch.first += together) {
+    const uint64_t pages = std::min(together, count - batch.first);
+    workers_->run(workers_->user_data, static_cast<uint32_t>(pages), task,
+                  &batch);
+    for (uint64_t i = 0; i < pages; ++i) {
+      BALEEN_RETURN_IF_ERROR(batch.status[i]);
+    }
+    const auto first = static_cast<int64_t>(batch.first);
+    const auto end = static_cast<int64_t>(batch.first + pages);
+    BALEEN_RETURN_IF_ERROR(state->LoadPages(
+        first, std::min(end * kPage, length) - first * kPage, batch.bytes[0]));
+    batch.offset += pages * page_size;
+  }
+  return Status();
+}
+
+// Windows that the session keeps, and the last, which it goes on from.  Of the
+// others it hears if they were changed, when it takes the whole.
+Status SavedReader::ReadWindows(int64_t length, int64_t period,
+                                SessionState* state) const {
+  const uint64_t end = header_.page_count + header_.window_count;
+  uint64_t offset = layout_.pieces;
+  for (uint64_t i = 0; i < header_.page_count; ++i) offset += PieceAt(i).size;
+  Block room;
+  for (uint64_t i = header_.page_count; i < end; ++i) {
+    const SavedPiece piece = PieceAt(i);
+    const auto position = static_cast<int64_t>(piece.position);
+    if (position > length) break;
+    const bool last =
+        i + 1 == end || static_cast<int64_t>(PieceAt(i + 1).position) > length;
+    const bool wanted = last || (period != 0 && position % period == 0);
+    if (wanted || length == static_cast<int64_t>(header_.state_length)) {
+      if (room.size() < piece.size) {
+        room = Block(memory_, static_cast<size_t>(piece.size));
+      }
+      const unsigned char* bytes = nullptr;
+      BALEEN_RETURN_IF_ERROR(ReadPiece(
+          piece, offset, static_cast<unsigned char*>(room.data()), &bytes));
+      if (wanted) BALEEN_RETURN_IF_ERROR(state->LoadWindow(position, bytes));
+    }
+    offset += piece.size;
   }
   return Status();
 }
@@ -186,37 +278,9 @@ Result<StatePointer> SavedReader::ReadState(const SavedTaker& taker,
   BALEEN_RETURN_IF_ERROR(CheckPieces(*state));
   state->KeepWindowsEach(period);
   BALEEN_RETURN_IF_ERROR(state->StartLoad(length));
-  const uint64_t wanted = PageCount(static_cast<uint64_t>(length));
-  const unsigned char* bytes = nullptr;
-  uint64_t i = 0;
-  for (; i < header_.page_count; ++i) {
-    if (i >= wanted) {
-      input_->Skip(PieceAt(i).size);
-      continue;
-    }
-    const auto page = static_cast<int64_t>(i);
-    BALEEN_RETURN_IF_ERROR(ReadPiece(PieceAt(i), &bytes));
-    BALEEN_RETURN_IF_ERROR(
-        state->LoadPage(page, PositionsOf(page, saved), bytes));
-  }
-  // Windows that the session keeps, and the last, which it goes on from.  Of
-  // the others it hears if they were changed, when it takes the whole.
-  for (; i < header_.page_count + header_.window_count; ++i) {
-    const SavedPiece piece = PieceAt(i);
-    const auto position = static_cast<int64_t>(piece.position);
-    if (position > length) break;
-    const bool last = i + 1 == header_.page_count + header_.window_count ||
-                      static_cast<int64_t>(PieceAt(i + 1).position) > length;
-    const bool wanted_window = last || (period != 0 && position % period == 0);
-    if (!wanted_window && length < saved) {
-      input_->Skip(piece.size);
-      continue;
-    }
-    BALEEN_RETURN_IF_ERROR(ReadPiece(piece, &bytes));
-    if (wanted_window) {
-      BALEEN_RETURN_IF_ERROR(state->LoadWindow(position, bytes));
-    }
-  }
+  BALEEN_RETURN_IF_ERROR(
+      ReadPages(PageCount(static_cast<uint64_t>(length)), saved, state.get()));
+  BALEEN_RETURN_IF_ERROR(ReadWindows(length, period, state.get()));
   BALEEN_RETURN_IF_ERROR(state->FinishLoad(replay_from));
   return state;
 }

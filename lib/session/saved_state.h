@@ -56,9 +56,14 @@ struct SavedTaker {
 
 class SavedReader {
  public:
-  // `name` is what messages call it.
-  SavedReader(SavedInput* input, const char* name, Memory* memory)
-      : input_(input), name_(name), front_(memory) {}
+  // `name` is what messages call it; `workers` read and check pages.
+  SavedReader(const SavedInput* input, const char* name,
+              const baleen_workers* workers, Memory* memory)
+      : input_(input),
+        name_(name),
+        workers_(workers),
+        memory_(memory),
+        front_(memory) {}
 
   // Reads and checks all but the pieces.
   Status ReadFront(const SavedTaker& taker);
@@ -76,11 +81,19 @@ class SavedReader {
   Status CheckTaker(const SavedTaker& taker) const;
   Status CheckPieces(const SessionState& state) const;
   SavedPiece PieceAt(uint64_t i) const { return PieceOf(layout_, front_, i); }
-  // *bytes: those of the piece, checked.
-  Status ReadPiece(const SavedPiece& piece, const unsigned char** bytes);
+  // *bytes: those of the piece, which begins at `offset`, checked; in `room` or
+  // where they lie already.  Allocates nothing.
+  Status ReadPiece(const SavedPiece& piece, uint64_t offset,
+                   unsigned char* room, const unsigned char** bytes) const;
+  // The first `count`, into a state of `length` positions or more.
+  Status ReadPages(uint64_t count, int64_t length, SessionState* state) const;
+  // Those up to position `length` that serve it.
+  Status ReadWindows(int64_t length, int64_t period, SessionState* state) const;
 
-  SavedInput* input_;
+  const SavedInput* input_;
   const char* name_;
+  const baleen_workers* workers_;
+  Memory* memory_;
   SavedHeader header_ = {};
   SavedLayout layout_;
   Vector<unsigned char> front_;

@@ -13,7 +13,8 @@ namespace {
 constexpr uint64_t kStaging = uint64_t{512} << 10;
 
 // A piece of a malformed file may claim any size up to the file's.
-Status CheckLeft(uint64_t size, uint64_t left) {
+Status CheckLeft(uint64_t offset, uint64_t size, uint64_t end) {
+  const uint64_t left = end - std::min(offset, end);
   if (size <= left) return Status();
   return Corrupt("a saved session ends %llu bytes too soon",
                  static_cast<unsigned long long>(size - left));
@@ -101,45 +102,18 @@ Status FileOutput::Finish(const SavedHeader& header,
   return writer_.Commit();
 }
 
-Status BufferInput::Next(uint64_t size, const unsigned char** bytes) {
-  BALEEN_RETURN_IF_ERROR(CheckLeft(size, bytes_.size() - offset_));
-  *bytes = bytes_.data() + offset_;
-  offset_ += static_cast<size_t>(size);
+Status BufferInput::Read(uint64_t offset, uint64_t size, unsigned char*,
+                         const unsigned char** bytes) const {
+  BALEEN_RETURN_IF_ERROR(CheckLeft(offset, size, bytes_.size()));
+  *bytes = bytes_.data() + offset;
   return Status();
 }
 
-Status FileInput::Next(uint64_t size, const unsigned char** bytes) {
-  const uint64_t staged = end_ - begin_;
-  if (size > staged) {
-    BALEEN_RETURN_IF_ERROR(CheckLeft(size - staged, file_.size() - offset_));
-    auto* data = static_cast<unsigned char*>(staging_.data());
-    if (size > staging_.size()) {
-      Block larger(memory_, static_cast<size_t>(std::max(size, kStaging)));
-      auto* to = static_cast<unsigned char*>(larger.data());
-      if (staged > 0) std::memcpy(to, data + begin_, staged);
-      staging_ = std::move(larger);
-      data = to;
-    } else if (staged > 0) {
-      std::memmove(data, data + begin_, staged);
-    }
-    begin_ = 0;
-    end_ = staged;
-    const uint64_t more =
-        std::min(staging_.size() - staged, file_.size() - offset_);
-    BALEEN_RETURN_IF_ERROR(
-        file_.Read(offset_, data + staged, static_cast<size_t>(more)));
-    offset_ += more;
-    end_ += more;
-  }
-  *bytes = static_cast<const unsigned char*>(staging_.data()) + begin_;
-  begin_ += size;
-  return Status();
-}
-
-void FileInput::Skip(uint64_t size) {
-  const uint64_t staged = std::min(size, end_ - begin_);
-  begin_ += staged;
-  offset_ += size - staged;
+Status FileInput::Read(uint64_t offset, uint64_t size, unsigned char* room,
+                       const unsigned char** bytes) const {
+  BALEEN_RETURN_IF_ERROR(CheckLeft(offset, size, file_.size()));
+  *bytes = room;
+  return file_.Read(offset, room, static_cast<size_t>(size));
 }
 
 }  // namespace baleen

@@ -3,7 +3,8 @@
 //
 // A file is never held whole: pieces pass through one block of memory that stays
 // in the processor's cache, so a state of gigabytes is saved in the memory that
-// its largest piece takes, and copied once.  A buffer is filled in place.
+// its largest piece takes, and loaded in that of a few.  A buffer is filled in
+// place.
 #pragma once
 
 #include <cstdint>
@@ -31,13 +32,14 @@ class SavedOutput {
   ~SavedOutput() = default;
 };
 
+// Thread-safe.
 class SavedInput {
  public:
   virtual uint64_t size() const = 0;
-  // *bytes: the next `size`, lent until the next call.
-  virtual Status Next(uint64_t size, const unsigned char** bytes) = 0;
-  // REQUIRES: so many are left.
-  virtual void Skip(uint64_t size) = 0;
+  // *bytes: the `size` bytes at `offset`; in `room`, which has as many, or where
+  // they lie already.
+  virtual Status Read(uint64_t offset, uint64_t size, unsigned char* room,
+                      const unsigned char** bytes) const = 0;
 
  protected:
   ~SavedInput() = default;
@@ -88,30 +90,23 @@ class BufferInput final : public SavedInput {
   explicit BufferInput(std::span<const unsigned char> bytes) : bytes_(bytes) {}
 
   uint64_t size() const override { return bytes_.size(); }
-  Status Next(uint64_t size, const unsigned char** bytes) override;
-  void Skip(uint64_t size) override { offset_ += static_cast<size_t>(size); }
+  Status Read(uint64_t offset, uint64_t size, unsigned char* room,
+              const unsigned char** bytes) const override;
 
  private:
   std::span<const unsigned char> bytes_;
-  size_t offset_ = 0;
 };
 
 class FileInput final : public SavedInput {
  public:
-  FileInput(File file, Memory* memory)
-      : file_(std::move(file)), memory_(memory) {}
+  explicit FileInput(File file) : file_(std::move(file)) {}
 
   uint64_t size() const override { return file_.size(); }
-  Status Next(uint64_t size, const unsigned char** bytes) override;
-  void Skip(uint64_t size) override;
+  Status Read(uint64_t offset, uint64_t size, unsigned char* room,
+              const unsigned char** bytes) const override;
 
  private:
   File file_;
-  Memory* memory_;
-  Block staging_;
-  uint64_t begin_ = 0;  // Of what is staged and was not given out.
-  uint64_t end_ = 0;
-  uint64_t offset_ = 0;  // In the file, behind what is staged.
 };
 
 // Tells the progress callback of `options`, and whether it wants to go on.

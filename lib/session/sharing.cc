@@ -52,8 +52,8 @@ Result<PrefixMatch> Session::FindSaved(std::span<const baleen_token> tokens,
                             std::numeric_limits<uint64_t>::max()};
   const auto read = [&]() -> Status {
     BALEEN_ASSIGN_OR_RETURN(File file, context.files().Open(path));
-    FileInput input(std::move(file), bundle_->memory());
-    SavedReader reader(&input, path, bundle_->memory());
+    FileInput input(std::move(file));
+    SavedReader reader(&input, path, context.workers(), bundle_->memory());
     BALEEN_RETURN_IF_ERROR(reader.ReadFront(taker));
     const auto saved = reader.tokens().first(
         static_cast<size_t>(reader.header().state_length));

@@ -83,14 +83,14 @@ Status Session::Load(const void* buffer, size_t size) {
 
 Status Session::LoadFile(const char* path) {
   BALEEN_ASSIGN_OR_RETURN(File file, bundle_->context().files().Open(path));
-  FileInput input(std::move(file), bundle_->memory());
+  FileInput input(std::move(file));
   return LoadFrom(&input, path);
 }
 
 Status Session::LoadFrom(SavedInput* input, const char* name) {
   Memory* memory = bundle_->memory();
   const SavedTaker taker = {bundle_->model(), options_.mode, options_.capacity};
-  SavedReader reader(input, name, memory);
+  SavedReader reader(input, name, bundle_->context().workers(), memory);
   BALEEN_RETURN_IF_ERROR(reader.ReadFront(taker));
   const auto length = static_cast<int64_t>(reader.header().state_length);
   StateBudget::Room room;

@@ -8,13 +8,17 @@
 namespace baleen_test {
 namespace {
 
-std::vector<unsigned char> Save(const Session& session) {
+std::vector<unsigned char> Save(const Session& session,
+                                baleen_window window = BALEEN_WINDOW_DEFAULT) {
+  baleen_save_options options = {};
+  options.struct_size = sizeof options;
+  options.window = window;
   size_t size = 0;
-  EXPECT_EQ(baleen_session_save(session.get(), nullptr, nullptr, 0, &size,
+  EXPECT_EQ(baleen_session_save(session.get(), &options, nullptr, 0, &size,
                                 &last_error),
             BALEEN_BUFFER_TOO_SMALL);
   std::vector<unsigned char> bytes(size);
-  EXPECT_OK(baleen_session_save(session.get(), nullptr, bytes.data(), size,
+  EXPECT_OK(baleen_session_save(session.get(), &options, bytes.data(), size,
                                 &size, &last_error));
   EXPECT_EQ(size, bytes.size());
   return bytes;
@@ -134,6 +138,34 @@ TEST(Saving, ChangedBytesAreRefused) {
     EXPECT_EQ(Load(other, bad), BALEEN_CORRUPT) << "cut to " << size;
   }
   EXPECT_EQ(Logits(other), before);
+}
+
+// 14 pages: more than are read at a time, however many threads there are.
+TEST(Saving, ManyPagesAreReadAndEachIsChecked) {
+  const std::string path = testing::TempDir() + "/baleen_many_pages";
+  const Session session = MakeSession();
+  Append(session, LongPrompt(3500));
+  const std::vector<unsigned char> good = Save(session);
+  EXPECT_OK(baleen_session_save_file(session.get(), nullptr, path.c_str(),
+                                     &last_error));
+  const Session from_file = MakeSession();
+  EXPECT_OK(
+      baleen_session_load_file(from_file.get(), path.c_str(), &last_error));
+  std::remove(path.c_str());
+  const Session loaded = MakeSession();
+  EXPECT_OK(Load(loaded, good));
+  // Without windows, of which the loaded have the last only.
+  const std::vector<unsigned char> pages = Save(session, BALEEN_WINDOW_NONE);
+  EXPECT_TRUE(Save(loaded, BALEEN_WINDOW_NONE) == pages);
+  EXPECT_TRUE(Save(from_file, BALEEN_WINDOW_NONE) == pages);
+  for (size_t at = good.size() / 40; at < good.size(); at += good.size() / 20) {
+    std::vector<unsigned char> bad = good;
+    bad[at] ^= 1;
+    EXPECT_EQ(Load(loaded, bad), BALEEN_CORRUPT) << "byte " << at;
+  }
+  Append(session, LongPrompt(300));
+  Append(loaded, LongPrompt(300));
+  EXPECT_EQ(Logits(loaded), Logits(session));
 }
 
 TEST(Saving, OtherModesAndSmallSessionsAreRefused) {

@@ -96,6 +96,42 @@ TEST(State, CopiesComeBackAndGoAcross) {
   }
 }
 
+// More bytes than one thread copies alone.
+TEST(State, ThreadsShareTheCopiesOfACall) {
+  constexpr int32_t kPages = 40;
+  const TestDevice device({"reference", 4});
+  const TestState state(device, ShapeOf(4), kPages);
+  const struct {
+    baleen_pool pool;
+    size_t item;
+  } kPools[] = {{BALEEN_POOL_ENTRIES, 584}, {BALEEN_POOL_KEYS, 68}};
+  std::vector<std::vector<uint8_t>> hosts;
+  std::vector<baleen_state_copy> copies;
+  for (int32_t page = 0; page < kPages; ++page) {
+    for (const auto& pool : kPools) {
+      hosts.push_back(RandomBytes(64 * pool.item));
+      hosts.back()[0] = static_cast<uint8_t>(page);
+      baleen_state_copy copy = {};
+      copy.struct_size = sizeof copy;
+      copy.pool = pool.pool;
+      copy.to = state.get();
+      copy.to_index = page;
+      copy.host = hosts.back().data();
+      copy.host_size = hosts.back().size();
+      copy.count = 64;
+      copies.push_back(copy);
+    }
+  }
+  ASSERT_EQ(device.table().state_copy(device.queue(), copies.data(),
+                                      static_cast<uint32_t>(copies.size())),
+            BALEEN_OK);
+  for (size_t i = 0; i < copies.size(); ++i) {
+    EXPECT_EQ(state.Read(copies[i].pool, copies[i].to_index, 0, 64,
+                         kPools[i % 2].item),
+              hosts[i]);
+  }
+}
+
 TEST(State, CopiesThatDoNotFitAreRefused) {
   const TestDevice device({"reference", 1});
   const TestState state(device, ShapeOf(4), 1);

@@ -134,7 +134,7 @@ class StateCopies {
   Status Flush();
 
  private:
-  static constexpr size_t kMost = 64;
+  static constexpr size_t kMost = 256;
 
   const StateStore* store_;
   size_t count_ = 0;

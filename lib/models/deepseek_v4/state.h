@@ -89,7 +89,7 @@ class State final : public SessionState {
   bool HasWindow(int64_t position) const override;
   Status SaveWindow(int64_t position, void* bytes) override;
   Status StartLoad(int64_t length) override;
-  Status LoadPage(int64_t page, int64_t positions, const void* bytes) override;
+  Status LoadPages(int64_t page, int64_t positions, const void* bytes) override;
   Status LoadWindow(int64_t position, const void* bytes) override;
   Status FinishLoad(int64_t* replay_from) override;
 
@@ -142,9 +142,9 @@ class State final : public SessionState {
   Status CopyRing(StateCopies* copies, int32_t layer, baleen_pool pool,
                   int32_t from, int32_t to, int64_t first, int64_t end,
                   char* bytes) const;
-  // The entries of a page to or from `bytes`.
-  Status CopyPage(int64_t page, int64_t positions, char* bytes,
-                  bool save) const;
+  // Adds the copies of a page's entries to or from `bytes`.
+  Status CopyPage(int64_t page, int64_t positions, char* bytes, bool save,
+                  StateCopies* copies) const;
   // The rows that `position` needs, to or from `bytes`.
   Status CopyWindow(int64_t position, char* bytes, bool save) const;
 

@@ -44,9 +44,8 @@ uint64_t State::WindowBytes(int64_t position) const {
   return size;
 }
 
-Status State::CopyPage(int64_t page, int64_t positions, char* bytes,
-                       bool save) const {
-  StateCopies copies(rules_->store);
+Status State::CopyPage(int64_t page, int64_t positions, char* bytes, bool save,
+                       StateCopies* copies) const {
   const int32_t index = pages_[static_cast<size_t>(page)];
   for (int32_t layer = 0; layer < store().layer_count(); ++layer) {
     const baleen_state_shape& shape = store().state(layer).shape;
@@ -54,13 +53,13 @@ Status State::CopyPage(int64_t page, int64_t positions, char* bytes,
       const int64_t count = EntriesOf(shape, pool, positions);
       const uint64_t size =
           static_cast<uint64_t>(count) * ItemBytes(shape, pool);
-      BALEEN_RETURN_IF_ERROR(copies.Add(layer, pool, save ? index : -1,
-                                        save ? -1 : index, 0, count, bytes,
-                                        size));
+      BALEEN_RETURN_IF_ERROR(copies->Add(layer, pool, save ? index : -1,
+                                         save ? -1 : index, 0, count, bytes,
+                                         size));
       bytes += size;
     }
   }
-  return copies.Flush();
+  return Status();
 }
 
 Status State::CopyWindow(int64_t position, char* bytes, bool save) const {
@@ -85,7 +84,10 @@ Status State::SavePage(int64_t page, void* bytes) {
   const std::lock_guard<std::mutex> lock(rules_->store->mutex());
   const int64_t positions =
       std::min(kPagePositions, length_ - page * kPagePositions);
-  return CopyPage(page, positions, static_cast<char*>(bytes), true);
+  StateCopies copies(rules_->store);
+  BALEEN_RETURN_IF_ERROR(
+      CopyPage(page, positions, static_cast<char*>(bytes), true, &copies));
+  return copies.Flush();
 }
 
 bool State::HasWindow(int64_t position) const {
@@ -116,11 +118,17 @@ Status State::StartLoad(int64_t length) {
   return Status();
 }
 
-Status State::LoadPage(int64_t page, int64_t positions, const void* bytes) {
-  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+Status State::LoadPages(int64_t page, int64_t positions, const void* bytes) {
   // The host's bytes are only read when nothing is saved.
-  return CopyPage(page, positions,
-                  const_cast<char*>(static_cast<const char*>(bytes)), false);
+  auto* from = const_cast<char*>(static_cast<const char*>(bytes));
+  const std::lock_guard<std::mutex> lock(rules_->store->mutex());
+  StateCopies copies(rules_->store);
+  for (; positions > 0; ++page, positions -= kPagePositions) {
+    const int64_t count = std::min(kPagePositions, positions);
+    BALEEN_RETURN_IF_ERROR(CopyPage(page, count, from, false, &copies));
+    from += PageBytes(count);
+  }
+  return copies.Flush();
 }
 
 Status State::LoadWindow(int64_t position, const void* bytes) {

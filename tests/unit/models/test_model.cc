@@ -208,7 +208,7 @@ void Timeline::Load(const std::vector<char>& bytes,
   constexpr int64_t kPage = SessionState::kPagePositions;
   for (int64_t first = 0; first < length; first += kPage) {
     const int64_t count = std::min(kPage, length - first);
-    Expect((*state)->LoadPage(first / kPage, count, from));
+    Expect((*state)->LoadPages(first / kPage, count, from));
     from += (*state)->PageBytes(count);
   }
   for (const int64_t position : windows) {
