@@ -16,7 +16,7 @@ namespace {
 // times as many pairs of rows and heads as a tile has.
 constexpr int64_t kPairsOfTask = 1024;
 constexpr int64_t kMostRowsOfTask = 64;
-constexpr int64_t kMostGroupsOfTask = 256;
+constexpr int64_t kMostGroupsOfTask = kMostScoreKeys / kKeysTogether;
 constexpr int64_t kHeadsOfTask = 16;  // In the first sweep.
 
 int64_t RowsOfTask(const baleen_tensor& iq) {

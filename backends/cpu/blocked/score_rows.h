@@ -44,8 +44,9 @@ class RowBlocks {
   int64_t rows_;
 };
 
-// Keys that a task takes, a multiple of kKeysTogether, and the tasks that a
-// block of rows is at the most.
+// Keys that a task takes, a multiple of kKeysTogether and at most kMostScoreKeys,
+// and the tasks that a block of rows is at the most.
+inline constexpr int64_t kMostScoreKeys = 4096;
 int64_t KeysOfScoreTask(const baleen_indexer_score_args& args);
 int64_t ScoreTasksOfBlock(const baleen_indexer_score_args& args);
 
