@@ -361,6 +361,7 @@ int64_t PackedBlock(MatrixType type) {
 
 }  // namespace
 
-const ProductKernels kAvx2Kernels = {"avx2", PackedBlock, Pack, Multiply};
+const ProductKernels kAvx2Kernels = {"avx2", PackedBlock, Pack, Multiply,
+                                     &kAvx2RowKernels};
 
 }  // namespace baleen::cpu
