@@ -147,8 +147,9 @@ template <typename Weights, typename Source>
 class Decoding {
  public:
   static constexpr bool kDecoded = false;
-  Decoding(const Weights& weights, const Matrix& matrix, int64_t tile)
-      : weights_(weights), source_(matrix, tile) {}
+  Decoding(const Weights& weights, const Matrix& matrix, int64_t tile,
+           int64_t together = 1)
+      : weights_(weights), source_(matrix, tile, together) {}
   void Seek(int64_t block) { source_.Seek(block); }
   void Step(int64_t step, __m512i* parts) const {
     __m512i vectors[kStepVectors];
