@@ -156,6 +156,7 @@ struct RowKernels {
 
 extern const RowKernels kPortableRowKernels;
 extern const RowKernels kAvx2RowKernels;
+extern const RowKernels kAvx512CoreRowKernels;
 extern const RowKernels kAvx512RowKernels;
 
 }  // namespace baleen::cpu

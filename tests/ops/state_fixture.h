@@ -322,7 +322,8 @@ class TestDevice {
 // thread and on three.
 inline void ForEachVariant(const std::function<void(TestDevice&)>& body,
                            const std::vector<uint32_t>& widths = {1, 3}) {
-  for (const char* isa : {"reference", "portable", "avx2", "avx512"}) {
+  for (const char* isa :
+       {"reference", "portable", "avx2", "avx512_core", "avx512"}) {
     for (const uint32_t width : widths) {
       TestDevice device({isa, width});
       if (!device.exists()) continue;

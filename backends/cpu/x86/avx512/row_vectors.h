@@ -1,4 +1,7 @@
-// Kernels of the operators without prepared weights, with AVX-512.
+// Vectors of AVX-512 for the kernels of the operators without prepared weights:
+// all but the products of bytes, which not every such processor has.
+#pragma once
+
 #include <immintrin.h>
 
 #include <cstdint>
@@ -157,19 +160,5 @@ inline void ShiftCodes(uint8_t* codes, const int32_t* shifts) {
   _mm512_store_si512(codes, _mm512_add_epi8(shifted, offset));
 }
 
-// sum[key] += the four bytes of the key times the four of the query.
-inline Ints DotBytes(Ints sum, const uint8_t* codes, int32_t query) {
-  return _mm512_dpbusd_epi32(sum, _mm512_load_si512(codes),
-                             _mm512_set1_epi32(query));
-}
-
 }  // namespace
-}  // namespace baleen::cpu
-
-#include "cpu/row_kernels_body.h"
-
-namespace baleen::cpu {
-
-const RowKernels kAvx512RowKernels = kKernels;
-
 }  // namespace baleen::cpu
