@@ -65,26 +65,26 @@ static inline void PackInt8Block(const uint16_t* values, int64_t count,
   int16_t word_sums[kFp4Groups][2];
   float scales[kFp4Groups];
   for (int64_t g = 0; g < kFp4Groups; ++g) {
+    using Codes = int8_t __attribute__((vector_size(kFp4Group)));
     int8_t codes[kFp4Group];
     // Half, because the weights are doubled.
     scales[g] = 0.5f * RoundToInt8(values + g * kFp4Group, codes);
     // Columns 0 to 3 of eight are in lower words, the others in upper ones.
-    int32_t lower = 0;
-    int32_t all = 0;
-    for (int64_t i = 0; i < kFp4Group; ++i) {
-      all += codes[i];
-      lower += i % 8 < 4 ? codes[i] : 0;
-    }
-    sums[g] = -kInt8Raise * all;
-    word_sums[g][0] = static_cast<int16_t>(-kInt8Raise * lower);
-    word_sums[g][1] = static_cast<int16_t>(-kInt8Raise * (all - lower));
+    int32_t by_place[8] = {};
     for (int64_t i = 0; i < kFp4Group; i += 8) {
-      uint8_t* to = packed + g * kFp4Group + i;
-      for (int64_t j = 0; j < 4; ++j) {
-        to[j] = static_cast<uint8_t>(codes[i + 2 * j]);
-        to[4 + j] = static_cast<uint8_t>(codes[i + 2 * j + 1]);
-      }
+      for (int64_t j = 0; j < 8; ++j) by_place[j] += codes[i + j];
     }
+    const int32_t lower = by_place[0] + by_place[1] + by_place[2] + by_place[3];
+    const int32_t upper = by_place[4] + by_place[5] + by_place[6] + by_place[7];
+    sums[g] = -kInt8Raise * (lower + upper);
+    word_sums[g][0] = static_cast<int16_t>(-kInt8Raise * lower);
+    word_sums[g][1] = static_cast<int16_t>(-kInt8Raise * upper);
+    Codes columns;
+    std::memcpy(&columns, codes, sizeof(columns));
+    const Codes arranged = __builtin_shufflevector(
+        columns, columns, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15,
+        16, 18, 20, 22, 17, 19, 21, 23, 24, 26, 28, 30, 25, 27, 29, 31);
+    std::memcpy(packed + g * kFp4Group, &arranged, sizeof(arranged));
   }
   std::memcpy(packed + kInt8Sums, sums, sizeof(sums));
   std::memcpy(packed + kInt8Scales, scales, sizeof(scales));

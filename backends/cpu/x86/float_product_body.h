@@ -115,6 +115,12 @@ class TileScales {
 
 // ---- Sums ----
 
+// Pages end the processor's own prefetching.
+inline void PrefetchAhead(const uint8_t* data) {
+  constexpr int64_t kAhead = 4096;
+  _mm_prefetch(data + kAhead, _MM_HINT_T0);
+}
+
 // Adds a block of floats for kVectors vectors of rows from `part` on.
 template <int kVectors, int kRows, typename Weights>
 BALEEN_ALWAYS_INLINE inline void AddBlock(const Weights& weights,
@@ -129,10 +135,11 @@ BALEEN_ALWAYS_INLINE inline void AddBlock(const Weights& weights,
   });
   for (int v = 0; v < Weights::kVectors; ++v) {
     Unroll<kVectors>([&](auto i) BALEEN_ALWAYS_INLINE {
-      const uint8_t* data =
-          blocks[i / kParts].data + (part + i % kParts) * kPartBytes;
-      weights.template Add<kRows>(LoadInts(data + v * kVector), row,
-                                  v * Weights::kFloats, chains[i]);
+      const uint8_t* data = blocks[i / kParts].data +
+                            (part + i % kParts) * kPartBytes + v * kVector;
+      if constexpr (kRows == 1 && i % kParts == 0) PrefetchAhead(data);
+      weights.template Add<kRows>(LoadInts(data), row, v * Weights::kFloats,
+                                  chains[i]);
     });
   }
   Unroll<kVectors * kRows>([&](auto i) BALEEN_ALWAYS_INLINE {
@@ -189,6 +196,7 @@ class Int8Weights {
     constexpr int kVectors = 4;
     const Ints mask = BroadcastInt(0x0F0F0F0F);
     Unroll<kVectors>([&](auto v) BALEEN_ALWAYS_INLINE {
+      if constexpr (kRows == 1) PrefetchAhead(data + v * kVector);
       const Ints codes = LoadInts(data + v * kVector);
       const Ints even = Shuffle(table_, And(codes, mask));
       const Ints odd = Shuffle(table_, And(ShiftRight<4>(codes), mask));
@@ -206,30 +214,47 @@ class Int8Weights {
   Ints table_;
 };
 
+// Adds group g for a vector of rows: 32 columns from `data` and `row` on.
+template <int kRows>
+BALEEN_ALWAYS_INLINE inline void AddGroup(const Int8Weights& weights,
+                                          const uint8_t* data, Floats scale,
+                                          int64_t g, const uint8_t* const* row,
+                                          Floats* sums) {
+  Ints words[kRows];
+  Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+    words[r] = BroadcastDword(row[r] + kInt8WordSums + g * 4);
+  });
+  weights.AddGroup<kRows>(data, row, g * kFp4Group, words);
+  Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
+    const Floats both = MultiplyFloats(
+        scale, AsFloats(BroadcastDword(row[r] + kInt8Scales + g * 4)));
+    sums[r] = MultiplyAdd(ToFloats(SumOfPairs(words[r])), both, sums[r]);
+  });
+}
+
 template <int kVectors, int kRows>
 BALEEN_ALWAYS_INLINE inline void AddBlock(const Int8Weights& weights,
                                           const TileBlock* blocks,
                                           const Floats*, int part,
                                           const uint8_t* const* row,
                                           Floats (*sums)[kRows]) {
-  Unroll<kFp4Groups * kVectors>([&](auto i) BALEEN_ALWAYS_INLINE {
-    constexpr int g = i / kVectors;
-    constexpr int vector = i % kVectors;
-    const TileBlock& block = blocks[vector / kParts];
-    const int64_t at = (part + vector % kParts) * kPartBytes;
-    Ints words[kRows];
-    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-      words[r] = BroadcastDword(row[r] + kInt8WordSums + g * 4);
-    });
-    weights.AddGroup<kRows>(block.data + g * 4 * kVector + at, row,
-                            g * kFp4Group, words);
-    const Floats scale = Fp4Scale<g>(LoadInts(block.scales + at));
-    Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-      const Floats both = MultiplyFloats(
-          scale, AsFloats(BroadcastDword(row[r] + kInt8Scales + g * 4)));
-      Floats& sum = sums[part + vector][r];
-      sum = MultiplyAdd(ToFloats(SumOfPairs(words[r])), both, sum);
-    });
+  constexpr int64_t kGroupBytes = 4 * kVector;
+  Unroll<kVectors>([&](auto i) BALEEN_ALWAYS_INLINE {
+    const TileBlock& block = blocks[i / kParts];
+    const int64_t at = (part + i % kParts) * kPartBytes;
+    const Ints codes = LoadInts(block.scales + at);
+    Floats scales[kFp4Groups];
+    Unroll<kFp4Groups>(
+        [&](auto g) BALEEN_ALWAYS_INLINE { scales[g] = Fp4Scale<g>(codes); });
+    const auto add = [&](int64_t g) BALEEN_ALWAYS_INLINE {
+      const uint8_t* data = block.data + g * kGroupBytes + at;
+      AddGroup<kRows>(weights, data, scales[g], g, row, sums[part + i]);
+    };
+    if constexpr (kRows == 1) {
+      Unroll<kFp4Groups>(add);
+    } else {  // Unrolled, the rows would not keep their registers.
+      for (int64_t g = 0; g < kFp4Groups; ++g) add(g);
+    }
   });
 }
 

@@ -14,7 +14,9 @@ using Ints = __m512i;
 constexpr int64_t kLanes = 16;
 constexpr int64_t kKeyBlockSize = 64;
 // Registers for 16 sums at a time, of the 32 there are.
-constexpr int kMixRows = 4;
+constexpr int kMixRows = 8;
+constexpr int kMixOutputs = 3;
+constexpr int kGateExperts = 4;
 constexpr int kScoreHeads = 4;
 constexpr int kValueVectors = 4;
 constexpr int kFoldedHeads = 8;
