@@ -2,10 +2,13 @@
 #   runtime       the shared library, the tool `baleen` and the pocket model
 #   dev           headers of C and C++, the static library, CMake package and
 #                 pkg-config file, the Lua binding
+#   python        the Python package, which any Python 3 of the system reads
 #   backend-cuda  the plug-in, where it was built, beside the library
 #   examples      their sources; only where they are asked for
 include(CMakePackageConfigHelpers)
 
+set(BALEEN_PYTHON_DIR "lib/python3/dist-packages" CACHE STRING
+    "Where the Python package is installed, below the prefix")
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/baleen)
 
 install(TARGETS baleen EXPORT baleen
@@ -71,6 +74,13 @@ install(FILES ${PROJECT_SOURCE_DIR}/bindings/lua/baleen.lua
   DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.1 COMPONENT dev)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/bindings/lua/baleen
   DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.1 COMPONENT dev)
+
+# The Python package, where Debian's Python looks by itself if the prefix is
+# /usr; it has no part that is compiled.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/bindings/python/baleen
+  DESTINATION ${BALEEN_PYTHON_DIR} COMPONENT python
+  FILES_MATCHING PATTERN "*.py" PATTERN "py.typed"
+  PATTERN "__pycache__" EXCLUDE)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples

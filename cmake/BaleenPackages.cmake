@@ -2,7 +2,7 @@
 # `cmake --build --preset release --target package`.
 #
 # One package for each component that has files: baleen (runtime), baleen-dev,
-# baleen-examples, and baleen-backend-cuda where it was built.
+# python3-baleen, baleen-examples, and baleen-backend-cuda where it was built.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME baleen)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
@@ -13,7 +13,7 @@ set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_VERBATIM_VARIABLES ON)
 
-set(CPACK_COMPONENTS_ALL runtime dev examples)
+set(CPACK_COMPONENTS_ALL runtime dev python examples)
 if(TARGET baleen_cuda)
   list(APPEND CPACK_COMPONENTS_ALL backend-cuda)
 endif()
@@ -41,6 +41,14 @@ set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ${same_version})
 set(CPACK_COMPONENT_DEV_DESCRIPTION
   "Headers of C and C++, CMake package and pkg-config file.")
+
+set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-baleen)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
+# All versions of a major number fit each other.
+set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS
+  "python3 (>= 3.9), baleen (>= ${PROJECT_VERSION_MAJOR})")
+set(CPACK_COMPONENT_PYTHON_DESCRIPTION "The package baleen for Python 3.")
 
 set(CPACK_DEBIAN_EXAMPLES_PACKAGE_NAME baleen-examples)
 set(CPACK_DEBIAN_EXAMPLES_PACKAGE_SECTION doc)

@@ -73,8 +73,10 @@ inline Floats Nearest(Floats x) {
   const Floats magic = Broadcast(12582912.0f);
   return (x + magic) - magic;
 }
-// REQUIRES: the result is a normal number, or is not used.
+// NaN stays NaN.  REQUIRES: the result is a normal number, or is not used.
 inline Floats ScaleByPower(Floats x, Floats power) {
+  const Floats given = x;
+  const auto is_number = power == power;
   // Lanes that are not used may be far from any integer.
   power = power > -200.0f ? power : Broadcast(-200.0f);
   using Words = uint32_t __attribute__((vector_size(16)));
@@ -82,7 +84,7 @@ inline Floats ScaleByPower(Floats x, Floats power) {
   std::memcpy(&bits, &x, sizeof(bits));
   bits += reinterpret_cast<Words>(__builtin_convertvector(power, Ints)) << 23;
   std::memcpy(&x, &bits, sizeof(x));
-  return x;
+  return is_number ? x : given;
 }
 inline Floats ZeroWhereBelow(Floats value, Floats x, float least) {
   return x < least ? Broadcast(0.0f) : value;

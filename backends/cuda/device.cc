@@ -1,4 +1,4 @@
-// Messages, settings and host memory of a CUDA device.
+// Messages and host memory of a CUDA device.
 #include "cuda/device.h"
 
 #include <cstdio>
@@ -10,31 +10,7 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr size_t kMessageSize = 256;
 
-const char* Setting(const baleen_host& host, const char* name) {
-  return host.setting == nullptr ? nullptr : host.setting(host.user_data, name);
-}
-
-baleen_status ReadSwitch(const baleen_host& host, const char* name, bool* out) {
-  const char* value = Setting(host, name);
-  if (value == nullptr) return BALEEN_OK;
-  *out = std::strcmp(value, "on") == 0;
-  if (*out || std::strcmp(value, "off") == 0) return BALEEN_OK;
-  if (host.fail != nullptr) {
-    char message[kMessageSize];
-    std::snprintf(message, sizeof(message),
-                  "%s is \"%.32s\", but must be on or off", name, value);
-    host.fail(host.user_data, message);
-  }
-  return BALEEN_INVALID_ARGUMENT;
-}
-
 }  // namespace
-
-baleen_status ReadOptions(const baleen_host& host, Device::Options* options) {
-  const baleen_status status = ReadSwitch(host, "cuda.graph", &options->graph);
-  if (status != BALEEN_OK) return status;
-  return ReadSwitch(host, "cuda.early_launch", &options->early_launch);
-}
 
 baleen_status Device::Fail(baleen_status status, const char* format,
                            ...) const {

@@ -8,29 +8,28 @@
 #include <cstdarg>
 #include <cstddef>
 
+#include "cuda/settings.h"
+
 namespace baleen::cuda {
 
 class Device {
  public:
-  // Settings of the device, as cuda.* name them.
-  struct Options {
-    bool graph = true;          // cuda.graph
-    bool early_launch = false;  // cuda.early_launch
-  };
-
   Device(const baleen_host* host, int index, const cudaDeviceProp& facts,
-         const Options& options)
+         const Settings& settings)
       : host_(host),
         index_(index),
         processors_(facts.multiProcessorCount),
         capability_(facts.major * 10 + facts.minor),
-        options_(options) {}
+        shared_bytes_(facts.sharedMemPerBlockOptin),
+        settings_(settings) {}
 
   const baleen_host& host() const { return *host_; }
   int index() const { return index_; }
   int processors() const { return processors_; }
   int capability() const { return capability_; }
-  const Options& options() const { return options_; }
+  // Of shared memory, that a block of threads can have.
+  size_t shared_bytes() const { return shared_bytes_; }
+  const Settings& settings() const { return settings_; }
 
   // Tells the host why, in one line, and returns `status`.
   baleen_status Fail(baleen_status status, const char* format, ...) const
@@ -52,7 +51,8 @@ class Device {
   int index_;
   int processors_;
   int capability_;
-  Options options_;
+  size_t shared_bytes_;
+  Settings settings_;
 };
 
 // Memory of a device that grows and is reused, for copies of state.
@@ -79,6 +79,7 @@ struct Queue {
   // Most rows, and rows with outputs, of what is put in from here on; 0: as
   // many as tensors have room for.  `queue_rows` of the device table.
   uint32_t rows;
+  baleen_op op;  // Whose kernels are being launched.
 };
 
 inline Device* FromHandle(baleen_device* device) {
@@ -93,9 +94,6 @@ inline Queue* FromHandle(baleen_queue* queue) {
 inline baleen_queue* ToHandle(Queue* queue) {
   return reinterpret_cast<baleen_queue*>(queue);
 }
-
-// Reads the settings cuda.*; fails for values there are not.
-baleen_status ReadOptions(const baleen_host& host, Device::Options* options);
 
 // Makes room of at least `size`, waiting for the queue if it must grow.
 baleen_status Reserve(Queue* queue, uint64_t size);

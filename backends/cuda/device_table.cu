@@ -68,7 +68,7 @@ baleen_status QueueCreate(baleen_device* handle, baleen_queue** queue) {
     return device.Fail(BALEEN_OUT_OF_MEMORY, "no memory for a queue");
   }
   Queue* made =
-      new (memory) Queue{&device, nullptr, nullptr, Scratch(), {}, 0, 0};
+      new (memory) Queue{&device, nullptr, nullptr, Scratch(), {}, 0, 0, 0};
   baleen_status status = device.Check(
       cudaStreamCreateWithFlags(&made->stream, cudaStreamNonBlocking),
       "making a stream");

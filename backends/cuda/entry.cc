@@ -125,10 +125,10 @@ baleen_status DeviceOpen(const baleen_host* host, uint32_t index,
   if (number < 0 || cudaGetDeviceProperties(&facts, number) != cudaSuccess) {
     return Fail(*host, BALEEN_NOT_FOUND, "there is no such CUDA device");
   }
-  Device::Options options;
-  const baleen_status status = ReadOptions(*host, &options);
+  Settings settings;
+  const baleen_status status = ReadSettings(*host, &settings);
   if (status != BALEEN_OK) return status;
-  const Device model(host, number, facts, options);
+  const Device model(host, number, facts, settings);
   void* memory = model.AllocateHost(sizeof(Device));
   if (memory == nullptr) {
     return model.Fail(BALEEN_OUT_OF_MEMORY, "no memory for a CUDA device");

@@ -18,9 +18,11 @@ const Args* ArgumentsOf(const baleen_op_record& record, baleen_op op,
 
 }  // namespace
 
-uint32_t RunFused(const Queue& queue, const baleen_op_record* records,
-                  uint32_t count, baleen_status* status) {
+uint32_t RunFused(Queue* to, const baleen_op_record* records, uint32_t count,
+                  baleen_status* status) {
   if (count < 2) return 0;
+  const Queue& queue = *to;
+  to->op = records[0].op;  // Whose settings hold for all of them.
   queue.device->Choose();
   if (const auto* qkv =
           ArgumentsOf(records[0], BALEEN_OP_QKV_POST, QkvPostRefusal)) {

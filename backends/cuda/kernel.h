@@ -51,7 +51,7 @@ BALEEN_DEVICE Words2 Load8(const void* from) {
   return {{v.x, v.y}};
 }
 BALEEN_DEVICE void* SharedMemory() {
-  extern __shared__ uint8_t baleen_shared[];
+  extern __shared__ __align__(128) uint8_t baleen_shared[];
   return baleen_shared;
 }
 #else

@@ -12,6 +12,14 @@ inline dim3 Grid(int64_t x, int64_t y = 1, int64_t z = 1) {
               static_cast<unsigned int>(z));
 }
 
+// Whether the operator's kernels may start while the one before ends; those of
+// others wait for its end, whatever they were written for.
+inline bool StartsEarly(const Queue& queue) {
+  constexpr int kLeastCapability = 90;
+  return (queue.device->settings().early_launch >> queue.op & 1) != 0 &&
+         queue.device->capability() >= kLeastCapability;
+}
+
 // A grid of no blocks is nothing to do.  `shared` beyond 12 KB must have been
 // allowed (AllowShared), unless the kernel is known to declare little.
 template <typename Params>
@@ -28,8 +36,7 @@ baleen_status Launch(const Queue& queue, void (*kernel)(Params), dim3 grid,
   cudaLaunchAttribute attribute;
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;
-  if (queue.device->options().early_launch &&
-      queue.device->capability() >= 90) {
+  if (StartsEarly(queue)) {
     config.attrs = &attribute;
     config.numAttrs = 1;
   }
@@ -39,9 +46,10 @@ baleen_status Launch(const Queue& queue, void (*kernel)(Params), dim3 grid,
                           arguments),
       "starting a kernel");
 #else
-  emulator::Submit(queue.stream, [=] {
-    emulator::RunGrid(grid, block, shared, [&] { kernel(params); });
-  });
+  emulator::Submit(
+      queue.stream,
+      [=] { emulator::RunGrid(grid, block, shared, [&] { kernel(params); }); },
+      StartsEarly(queue));
   return BALEEN_OK;
 #endif
 }

@@ -41,10 +41,10 @@ bool HasWeights(const Args& args) {
 }
 
 template <typename Args>
-baleen_status Call(baleen_queue* handle, const char* name, const Args* args,
-                   const char* (*refusal)(const Args&),
+baleen_status Call(baleen_queue* handle, baleen_op op, const char* name,
+                   const Args* args, const char* (*refusal)(const Args&),
                    baleen_status (*run)(const Queue&, const Args&)) {
-  const Queue& queue = *FromHandle(handle);
+  Queue& queue = *FromHandle(handle);
   const Device& device = *queue.device;
   const baleen_status status = CheckCommon(device, name, args);
   if (status != BALEEN_OK) return status;
@@ -60,6 +60,7 @@ baleen_status Call(baleen_queue* handle, const char* name, const Args* args,
     return device.Fail(BALEEN_INVALID_ARGUMENT, "there is no weight");
   }
   device.Choose();
+  queue.op = op;
   return run(queue, *args);
 }
 
@@ -90,10 +91,17 @@ baleen_status Query(const Device& device, const char* name, const void* data,
   return BALEEN_OK;
 }
 
+// Numbers of operators: those of BALEEN_OP_*, which come in the same order.
+#define BALEEN_CUDA_NUMBER(name, Name) kOp##Name,
+enum Number : baleen_op { BALEEN_CUDA_OPERATORS(BALEEN_CUDA_NUMBER) };
+#undef BALEEN_CUDA_NUMBER
+static_assert(baleen_op{kOpWoA} == baleen_op{BALEEN_OP_WO_A} &&
+              baleen_op{kOpDraftHead} == baleen_op{BALEEN_OP_DRAFT_HEAD});
+
 #define BALEEN_CUDA_CALL(name, Name)                                       \
   baleen_status Call##Name(baleen_queue* queue,                            \
                            const baleen_##name##_args* args) {             \
-    return Call(queue, #name, args, Name##Refusal, Name##Run);             \
+    return Call(queue, kOp##Name, #name, args, Name##Refusal, Name##Run);  \
   }                                                                        \
   baleen_status Query##Name(const Device& device, const void* args,        \
                             baleen_op_needs* needs) {                      \

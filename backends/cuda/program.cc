@@ -31,9 +31,9 @@ baleen_status ProgramCreate(baleen_queue* handle,
                             uint32_t record_count, const baleen_tensor* const*,
                             uint32_t, uint32_t* taken,
                             baleen_program** program) {
-  const Queue& queue = *FromHandle(handle);
+  Queue& queue = *FromHandle(handle);
   const Device& device = *queue.device;
-  if (!device.options().graph) {
+  if (!device.settings().graph) {
     return device.Fail(BALEEN_UNSUPPORTED, "cuda.graph is off");
   }
   device.Choose();
@@ -44,7 +44,7 @@ baleen_status ProgramCreate(baleen_queue* handle,
   uint32_t done = 0;
   while (done < record_count && status == BALEEN_OK) {
     const uint32_t fused =
-        RunFused(queue, records + done, record_count - done, &status);
+        RunFused(&queue, records + done, record_count - done, &status);
     if (fused == 0) status = CallRecord(handle, records[done]);
     done += fused == 0 ? 1 : fused;
   }

@@ -26,8 +26,7 @@
 // Callbacks  Any callable.  Those that answer return true to go on; those of
 //            Generate may return void.  An exception in one ends the call and
 //            comes out of it, except in a log, where it is lost.
-// The rest   get() gives the handle to what is not here, such as
-//            baleen_session_step_many.
+// The rest   get() gives the handle to what is not here.
 //
 // Nothing in here has a name that the library's own code has, so that it may be
 // linked statically.
@@ -41,4 +40,5 @@
 #include "hpp/sampling.hpp"
 #include "hpp/session.hpp"
 #include "hpp/span.hpp"
+#include "hpp/steps.hpp"
 #include "hpp/token_stream.hpp"

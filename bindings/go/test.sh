@@ -37,6 +37,12 @@ case $part in
     ;;
   leaks)
     "$GO" build -o "$build/leakcheck" ./internal/leakcheck
-    LD_PRELOAD=$BALEEN_LSAN "$build/leakcheck" "$BALEEN_POCKET"
+    export LD_PRELOAD=$BALEEN_LSAN
+    "$build/leakcheck" "$BALEEN_POCKET"
+    # It must be able to fail.
+    status=0
+    report=$("$build/leakcheck" "$BALEEN_POCKET" forget 2>&1) || status=$?
+    ((status == 1)) && [[ $report == *"detected memory leaks"* ]] ||
+      { echo "a forgotten engine is not reported: $report" && exit 1; }
     ;;
 esac

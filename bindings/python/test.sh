@@ -19,20 +19,30 @@ python_with() {
   done
 }
 
+# An archive with a model, where the manual has one.
+make_archive() {
+  local names=(config.json generation_config.json model.safetensors
+               tokenizer.json tokenizer_config.json)
+  rm -rf "$build/model"
+  mkdir "$build/model"
+  cp "${names[@]/#/$BALEEN_POCKET/}" "$build/model"
+  (cd "$build" && "$PYTHON" -m zipfile -c game.zip model)
+}
+
 # The program in a page of the manual, as a reader would type it.
 run_snippet() {
   local page=$1 text
   awk '/^```python$/ { inside = 1; next } /^```$/ { inside = 0 } inside' \
     "$source/$page" | sed "s|\"/models/[^\"]*\"|\"$BALEEN_POCKET\"|" \
     >"$build/snippet.py"
-  text=$(PYTHONPATH=$package "$PYTHON" "$build/snippet.py" "$BALEEN_POCKET" \
-    "Tell me about the sea.")
+  text=$(cd "$build" && PYTHONPATH=$package "$PYTHON" snippet.py \
+    "$BALEEN_POCKET" "Tell me about the sea.")
   ((${#text} > 20)) || { echo "$page said only: $text" && return 1; }
 }
 
 run_scenarios() {
   local name
-  for name in session chat cancel; do
+  for name in session chat cancel hooks steps; do
     "$PYTHON" "$package/test/${name}_test.py"
   done
 }
@@ -42,6 +52,7 @@ case $part in
     "$PYTHON" "$package/test/declarations_test.py" \
       "$source"/tests/abi/layout_*.inc
     run_scenarios
+    make_archive
     run_snippet docs/embedding.md
     run_snippet bindings/python/README.md
     ;;

@@ -38,5 +38,11 @@ case $part in
     export "CARGO_TARGET_${host}_RUNNER=env LD_PRELOAD=$BALEEN_LSAN"
     "$CARGO" test --locked --package baleen --tests
     "$CARGO" run --locked --example chat -- "$BALEEN_POCKET" "Tell me more."
+    # It must be able to fail.
+    status=0
+    report=$("$CARGO" test --locked --package baleen --test leaks -- \
+      --ignored 2>&1) || status=$?
+    ((status != 0)) && [[ $report == *"detected memory leaks"* ]] ||
+      { echo "a forgotten model is not reported: $report" && exit 1; }
     ;;
 esac

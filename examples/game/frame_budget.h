@@ -60,9 +60,10 @@ class PieceSize {
   }
   size_t size() const { return size_; }
 
+  static constexpr size_t kMost = 256;
+
  private:
   static constexpr double kRoom = 0.8;
-  static constexpr size_t kMost = 256;
   double target_;
   size_t size_ = 4;  // Until the first piece has been measured.
 };

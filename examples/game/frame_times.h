@@ -9,7 +9,8 @@ namespace game {
 
 struct FrameTime {
   double engine = 0;       // Milliseconds,
-  double whole = 0;        // the engine's among them.
+  double computing = 0;    // of them those its thread was on a core,
+  double whole = 0;        // and all that the frame took.
   bool reading = false;    // A prompt was read.
   bool preempted = false;  // Another program had a core meanwhile.
 };
@@ -19,17 +20,18 @@ class FrameTimes {
   void Add(const FrameTime& time) {
     times_.push_back(time);
     longest_.engine = std::max(longest_.engine, time.engine);
+    longest_.computing = std::max(longest_.computing, time.computing);
     longest_.whole = std::max(longest_.whole, time.whole);
   }
 
   const std::vector<FrameTime>& times() const { return times_; }
   const FrameTime& longest() const { return longest_; }
 
-  // How many frames gave the engine more than this.
-  size_t CountOver(double milliseconds) const {
+  // In how many frames a part of the time was more than this.
+  size_t CountOver(double FrameTime::*part, double milliseconds) const {
     return static_cast<size_t>(std::count_if(
         times_.begin(), times_.end(),
-        [&](const FrameTime& time) { return time.engine > milliseconds; }));
+        [&](const FrameTime& time) { return time.*part > milliseconds; }));
   }
 
   size_t CountPreempted() const {
@@ -47,11 +49,11 @@ class FrameTimes {
     return longest;
   }
 
-  // The time that `share` of the frames in which the engine worked stay below.
-  double EngineQuantile(double share) const {
+  // What `share` of the frames in which the engine worked stay below.
+  double Quantile(double FrameTime::*part, double share) const {
     std::vector<double> worked;
     for (const FrameTime& time : times_) {
-      if (time.engine > 0) worked.push_back(time.engine);
+      if (time.engine > 0) worked.push_back(time.*part);
     }
     if (worked.empty()) return 0;
     std::sort(worked.begin(), worked.end());

@@ -5,7 +5,7 @@
 #include <iterator>
 #include <utility>
 
-#include "preemption.h"
+#include "disturbance.h"
 
 namespace game {
 namespace {
@@ -115,7 +115,9 @@ void Game::Frame(double seconds) {
                          unsaid_.size() < kLettersAhead);
     if (wanted) {
       const long preemptions = Preemptions();
+      const double computed = ThreadMilliseconds();
       talker_->Work();
+      time.computing = ThreadMilliseconds() - computed;
       time.engine = MillisecondsSince(engine_begin);
       time.preempted = Preemptions() > preemptions;
     }

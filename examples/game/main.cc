@@ -62,11 +62,15 @@ void Report(const game::Game& game) {
   std::printf("frames %zu, questions %zu, forgotten turns %zu\n",
               frames.times().size(), game.question_count(),
               game.talker()->forgotten_turns());
-  std::printf(
-      "engine of a frame: median %.2f ms, 99 %% %.2f ms, longest %.2f ms, "
-      "over 8 ms: %zu frames\n",
-      frames.EngineQuantile(0.5), frames.EngineQuantile(0.99),
-      frames.longest().engine, frames.CountOver(8));
+  const auto print = [&](const char* what, double game::FrameTime::*part) {
+    std::printf(
+        "%s: median %.2f ms, 99 %% %.2f ms, longest %.2f ms, over 8 ms: %zu "
+        "frames\n",
+        what, frames.Quantile(part, 0.5), frames.Quantile(part, 0.99),
+        frames.longest().*part, frames.CountOver(part, 8));
+  };
+  print("engine of a frame", &game::FrameTime::engine);
+  print("of it on a core", &game::FrameTime::computing);
   std::printf(
       "longest that no other program disturbed: %.2f ms; disturbed: %zu\n",
       frames.LongestUndisturbed(), frames.CountPreempted());
@@ -75,7 +79,8 @@ void Report(const game::Game& game) {
     const game::FrameTime& time = frames.times()[i];
     if (time.reading) reading = std::max(reading, time.engine);
     if (time.engine > 8) {
-      std::printf("  frame %zu: %.2f ms%s%s\n", i, time.engine,
+      std::printf("  frame %zu: %.2f ms, on a core %.2f ms%s%s\n", i,
+                  time.engine, time.computing,
                   time.reading ? ", reading a prompt" : "",
                   time.preempted ? ", preempted" : "");
     }

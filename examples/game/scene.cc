@@ -287,12 +287,14 @@ void DrawPanel(Canvas* canvas, const SceneState& state) {
     canvas->Text(x + 9, y, label, kLabel);
     canvas->Text(x + 50, y, value, kBright);
   };
-  line(231, state.listening ? kReading : kEngine, "engine",
+  line(229, state.listening ? kReading : kEngine, "engine",
        Format("%4.1f ms  longest %4.1f  limit %.0f", last.engine,
               longest.engine, state.budget_milliseconds));
-  line(242, kRest, "frame",
+  line(239, kPanel, "on core",
+       Format("%4.1f ms  longest %4.1f", last.computing, longest.computing));
+  line(249, kRest, "frame",
        Format("%4.1f ms  longest %4.1f", last.whole, longest.whole));
-  line(253, kPanel, "memory",
+  line(259, kPanel, "memory",
        Format("%zu of %zu MB  %zu tokens  %.0f/s",
               state.memory.live_bytes >> 20, state.memory.capacity >> 20,
               state.session_tokens, state.tokens_per_second));

@@ -8,9 +8,9 @@ namespace {
 
 // What is planned for, of the budget.  The rest is for what no estimate knows:
 // another program on the core, or memory that is not in the cache.
-constexpr double kPlannedShare = 0.6;
+constexpr double kPlannedShare = 0.5;
 // What a piece of a prompt aims at, which is less since each is another size.
-constexpr double kPieceShare = 0.4;
+constexpr double kPieceShare = 0.3;
 constexpr int kWarmUpSteps = 20;
 // Small models talk better if they dare less.
 constexpr float kTemperature = 0.7f;
@@ -73,7 +73,10 @@ Talker::Talker(const TalkerOptions& options, JobSystem* jobs, Pool* pool)
 void Talker::WarmUp() {
   budget_.BeginFrame();
   prompt_.assign(memory_tokens_ / 2, 0);
-  while (read_ < prompt_.size()) ReadPiece();
+  // At first a piece as large as any will ever be: for more than a few tokens
+  // at once the engine takes another 15 MB, which no frame shall wait for.
+  ReadPiece(PieceSize::kMost);
+  while (read_ < prompt_.size()) ReadPiece(piece_size_.size());
   baleen_error error;
   for (int i = 0; i < kWarmUpSteps; ++i) {
     baleen_token token = -1;
@@ -108,7 +111,7 @@ void Talker::Work() {
     more = false;  // Encoding may take as long as a piece.
   }
   while (more) {
-    more = state_ == State::kListening ? ReadPiece() : Say();
+    more = state_ == State::kListening ? ReadPiece(piece_size_.size()) : Say();
     if (state_ == State::kQuiet) break;
   }
   work_milliseconds_ = budget_.spent();
@@ -188,8 +191,8 @@ bool Talker::BeginTurn() {
 }
 
 // Reads one piece.  False if the frame is over.
-bool Talker::ReadPiece() {
-  const size_t count = std::min(piece_size_.size(), prompt_.size() - read_);
+bool Talker::ReadPiece(size_t most) {
+  const size_t count = std::min(most, prompt_.size() - read_);
   const double begin = budget_.now();
   baleen_error error;
   Check(baleen_session_append(session_.get(), prompt_.data() + read_, count,

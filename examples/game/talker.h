@@ -94,7 +94,7 @@ class Talker {
   // Encodes the conversation and finds what of it is to be read.  False if it
   // was too long: then a turn is forgotten, and the next frame tries again.
   bool BeginTurn();
-  bool ReadPiece();
+  bool ReadPiece(size_t most);
   bool Say();
   void EndTurn();
   std::vector<baleen_token> Encode() const;

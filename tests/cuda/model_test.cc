@@ -4,41 +4,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 #include <vector>
 
 #include "cuda/cuda_model.h"
 #include "cuda/emulator/control.h"
+#include "cuda/set_entry.h"
 
 namespace baleen::test {
 namespace {
-
-// The same device with a setting.  The C interface has room for nothing but
-// globals.
-const char* set_name;
-const char* set_value;
-baleen_host set_host;
-baleen_backend set_backend;
-
-const baleen_backend* SetEntry(const baleen_host* host) {
-  set_backend = *baleen_cuda_emulated_entry(host);
-  set_backend.device_open = [](const baleen_host* given, uint32_t index,
-                               baleen_device** device,
-                               const baleen_device_table** table) {
-    set_host = *given;
-    set_host.setting = [](void*, const char* name) -> const char* {
-      return std::strcmp(name, set_name) == 0 ? set_value : nullptr;
-    };
-    return baleen_cuda_emulated_entry(given)->device_open(&set_host, index,
-                                                          device, table);
-  };
-  return &set_backend;
-}
-
-baleen_backend_entry_fn EntryWith(const char* name, const char* value) {
-  set_name = name;
-  set_value = value;
-  return SetEntry;
-}
 
 baleen_token Likeliest(const std::vector<float>& logits) {
   return static_cast<baleen_token>(
@@ -145,6 +119,43 @@ TEST(CudaModel, RecordsTheBitsOfSingleLaunches) {
     EXPECT_EQ(
         std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)), 0)
         << "mode " << mode;
+  }
+}
+
+// Weights that come to shared memory by asynchronous copies are multiplied in the
+// same order, however few the rows; operators that are not named go without.
+TEST(CudaModel, HasTheSameBitsWithAsynchronousCopies) {
+  uint64_t& copies = emulator::TheControl().async_copies;
+  CudaModel plain("tiny_v4");
+  CudaModel copied("tiny_v4", {}, EntryWith("cuda.bulk_copies", "on"));
+  CudaModel one("tiny_v4", {}, EntryWith("cuda.bulk_copies", "q_up"));
+  const std::vector<baleen_token> tokens = Tokens(56);
+  for (const baleen_mode mode : {BALEEN_MODE_REFERENCE, BALEEN_MODE_FAST}) {
+    Timeline expected((*plain).model(), mode);
+    Timeline got((*copied).model(), mode);
+    Timeline mixed((*one).model(), mode);
+    size_t done = 0;
+    // Kernels for 8, 16 and 32 rows.
+    for (const size_t rows : std::initializer_list<size_t>{1, 5, 13, 30, 7}) {
+      const auto part = std::span(tokens).subspan(done, rows);
+      done += rows;
+      const uint64_t before = copies;
+      const std::vector<float> wanted = expected.Append(part);
+      EXPECT_EQ(copies, before);
+      const std::vector<float> all = got.Append(part);
+      const uint64_t of_all = copies - before;
+      const std::vector<float> some = mixed.Append(part);
+      const uint64_t of_some = copies - before - of_all;
+      EXPECT_GT(of_some, 0u);
+      EXPECT_GT(of_all, 2 * of_some);
+      const size_t bytes = wanted.size() * sizeof(float);
+      ASSERT_EQ(all.size(), wanted.size());
+      ASSERT_EQ(some.size(), wanted.size());
+      EXPECT_EQ(std::memcmp(all.data(), wanted.data(), bytes), 0)
+          << rows << " rows, mode " << mode;
+      EXPECT_EQ(std::memcmp(some.data(), wanted.data(), bytes), 0)
+          << rows << " rows, mode " << mode;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // A CUDA device, emulated or not, as the operators' tests ask for it: by the
 // setting cpu.isa.  Those tests run once for each instruction set; here there is
 // one device, which answers to the first.
+#include <cstdlib>
 #include <cstring>
 
 #include <baleen/backend.h>
@@ -24,8 +25,20 @@ baleen_status QueryAsReference(baleen_device* device, baleen_op op,
   return status;
 }
 
+// A setting of what is tested, as the environment has it: NAME=VALUE.
+constexpr char kSettingVariable[] = "BALEEN_CUDA_TEST_SETTING";
+const char* SettingOf(void*, const char* name) {
+  const char* const set = std::getenv(kSettingVariable);
+  const size_t size = std::strlen(name);
+  return set != nullptr && std::strncmp(set, name, size) == 0 &&
+                 set[size] == '='
+             ? set + size + 1
+             : nullptr;
+}
+
 const baleen_backend* tested = nullptr;
 baleen_backend answering;
+baleen_host set_host;
 
 baleen_status OpenOnce(const baleen_host* host, uint32_t index,
                        baleen_device** device,
@@ -33,6 +46,11 @@ baleen_status OpenOnce(const baleen_host* host, uint32_t index,
   const char* isa = host->setting(host->user_data, "cpu.isa");
   if (isa != nullptr && std::strcmp(isa, "reference") != 0) {
     return BALEEN_UNSUPPORTED;
+  }
+  if (std::getenv(kSettingVariable) != nullptr) {
+    set_host = *host;
+    set_host.setting = SettingOf;
+    host = &set_host;
   }
   const baleen_status status =
       tested->device_open(host, index, device, &own_table);

@@ -22,6 +22,16 @@ example=$root/usr/share/doc/baleen/examples/embed_c
 build_by_cmake "$root/usr" by_cmake
 try "$work_dir/by_cmake/embed_c"
 
+# The package of Python, by the Python that runs the tests.
+if command -v python3 >/dev/null; then
+  version=$(PYTHONPATH=$root/usr/lib/python3/dist-packages \
+    PYTHONDONTWRITEBYTECODE=1 \
+    BALEEN_LIBRARY=$(find "$root" -name 'libbaleen.so.1') \
+    python3 -c 'import baleen; print(baleen.version(), baleen.__file__)')
+  [[ $version == 1.*$root* ]] || fail "the packaged Python is of $version"
+  [[ -z $(find "$root" -name '__pycache__') ]] || fail "bytecode is packaged"
+fi
+
 # What an embedder carries: under two megabytes.
 library=$(readlink -f "$(find "$root" -name 'libbaleen.so.1')")
 size=$(stat -c %s "$library")

@@ -280,6 +280,30 @@ TEST(SparseAttn, ARowAloneIsTheSame) {
   });
 }
 
+// The e4m3 codes of NaN, of both signs, in a key: who sees it gets nothing but
+// NaN, whoever does not gets none.
+TEST(SparseAttn, NaNOfAKeyStaysNaN) {
+  ForEachVariant([](TestDevice& device) {
+    for (const baleen_mode mode : kModes) {
+      for (const uint8_t code : {uint8_t{0x7F}, uint8_t{0xFF}}) {
+        for (const int32_t rows : {2, 9}) {
+          Case c(device, {{1, 700, rows}}, 4, 4, 2, false, mode);
+          constexpr uint32_t kPosition = 573;  // The first that row 0 sees.
+          std::vector<uint8_t> entry =
+              c.state.Read(BALEEN_POOL_WINDOW, 1, kPosition % 256, 1, 584);
+          entry[70] = code;
+          c.state.Write(BALEEN_POOL_WINDOW, 1, kPosition % 256, 1, entry);
+          BALEEN_RUN(device, SPARSE_ATTN, sparse_attn, c.args);
+          c.out.ForEach([&](int64_t row, int64_t group, int64_t k) {
+            ASSERT_EQ(std::isnan(c.out.Get(row, group, k)), row == 0)
+                << "row " << row << ", group " << group << ", element " << k;
+          });
+        }
+      }
+    }
+  });
+}
+
 TEST(SparseAttn, NoRows) {
   ForEachVariant([](TestDevice& device) {
     Case c(device, {{0, 0, 0}}, 128, 4, 2, false, BALEEN_MODE_FAST);

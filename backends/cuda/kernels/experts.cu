@@ -10,6 +10,7 @@
 #include "cuda/kernels/product.h"
 #include "cuda/kernels/products.h"
 #include "cuda/kernels/row_ops.h"
+#include "cuda/kernels/weight_stream.h"
 #include "cuda/launch.h"
 #include "cuda/operators.h"
 
@@ -34,6 +35,7 @@ struct ExpertsParams {
   int32_t experts;      // Of the weight: those that are routed, and the shared
                         // one if there are more than the plan has.
   int32_t first_tiles;  // Of the grid's y, those of the shared expert.
+  int32_t tiles;        // Of a matrix, for kernels that go through them.
   float limit;
   float shared_limit;
   bool reference;
@@ -49,11 +51,10 @@ struct Share {
   int end;
 };
 
-// With few rows, all of an expert's.
-BALEEN_DEVICE bool FewShare(const ExpertsParams& params, Share* share) {
+// With few rows, all of the `y`th expert's.
+BALEEN_DEVICE bool FewShare(const ExpertsParams& params, int y, Share* share) {
   share->plan = ReadPlan(params.plan);
   const MoePlan& plan = share->plan;
-  const int y = static_cast<int>(blockIdx.y);
   share->shared = y < params.first_tiles;
   // A plan of other experts than the weight's leads nowhere.
   if (params.experts < plan.header->experts) return false;
@@ -131,15 +132,64 @@ BALEEN_DEVICE ActivationRow RowOrNone(const View& in, bool there, int row) {
   return there ? RowAt(in, row, 0, 1) : none;
 }
 
-template <int kTokens>
-__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
-    FewGateUpKernel(ExpertsParams params) {
-  __shared__ SliceSums<kTokens> sums[2];
-  WaitForInputs();
-  Share share;
-  if (!FewShare(params, &share)) return;
+// With few rows, the weights of `kCount` matrices from `kFirst` on for each
+// gridDim.x-th tile of all experts, in the order in which a block of threads
+// multiplies.
+template <int kTokens, int kFirst, int kCount>
+class ExpertRuns {
+ public:
+  __device__ explicit ExpertRuns(const ExpertsParams* params)
+      : params_(params),
+        unit_(static_cast<int>(blockIdx.x)),
+        units_(UnitsOf(*params)) {}
+
+  // Of all blocks of threads.
+  static __device__ int UnitsOf(const ExpertsParams& params) {
+    const MoePlanHeader* header = ReadPlan(params.plan).header;
+    return (params.first_tiles + header->active) * params.tiles;
+  }
+
+  __device__ bool operator()(SliceRun* run) {
+    while (run_ == runs_) {
+      if (unit_ >= units_) return false;
+      NextUnit();
+    }
+    *run = SliceOfTile(matrices_[kFirst + run_ % kCount], base_, tile_);
+    ++run_;
+    return true;
+  }
+
+ private:
+  __device__ void NextUnit() {
+    run_ = runs_ = 0;
+    tile_ = unit_ % params_->tiles;
+    Share share;
+    if (FewShare(*params_, unit_ / params_->tiles, &share)) {
+      base_ = share.base;
+      matrices_ = share.shared ? params_->shared : params_->routed;
+      const int rows = share.end - share.first;
+      runs_ = (rows + 8 * kTokens - 1) / (8 * kTokens) * kCount;
+    }
+    unit_ += static_cast<int>(gridDim.x);
+  }
+
+  const ExpertsParams* params_;
+  int unit_;
+  int units_;
+  int tile_ = 0;
+  int run_ = 0;  // Of those of this tile.
+  int runs_ = 0;
+  const uint8_t* base_ = nullptr;
+  const Matrix* matrices_ = nullptr;
+};
+
+// A tile of both products for all rows of a share; multiply(matrix, row_of, slice)
+// multiplies with the tile of a matrix.
+template <int kTokens, typename Multiply>
+BALEEN_DEVICE void GateUpTile(const ExpertsParams& params, const Share& share,
+                              int tile, SliceSums<kTokens>* sums,
+                              const Multiply& multiply) {
   const Matrix* matrices = share.shared ? params.shared : params.routed;
-  const int tile = static_cast<int>(blockIdx.x);
   for (int first = share.first; first < share.end; first += 8 * kTokens) {
     const auto row_of = [&](int n) {
       const int i = first + n * 8 + Lane() / 4;
@@ -149,8 +199,7 @@ __global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
 #pragma unroll 1
     for (int which = 0; which < 2; ++which) {
       float slice[kTokens][4] = {};
-      MultiplySlice<kTokens>(matrices[which], share.base, tile, false, row_of,
-                             slice);
+      multiply(matrices[which], row_of, slice);
       PutSlice<kTokens>(&sums[which], slice);
     }
     __syncthreads();
@@ -163,6 +212,43 @@ __global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
                  SumSlices<kTokens>(sums[1], j % kTileRows, j / kTileRows));
     }
     __syncthreads();
+  }
+}
+
+template <int kTokens>
+__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
+    FewGateUpKernel(ExpertsParams params) {
+  __shared__ SliceSums<kTokens> sums[2];
+  WaitForInputs();
+  Share share;
+  if (!FewShare(params, static_cast<int>(blockIdx.y), &share)) return;
+  const int tile = static_cast<int>(blockIdx.x);
+  GateUpTile<kTokens>(
+      params, share, tile, sums,
+      [&](const Matrix& matrix, const auto& row_of, float(*slice)[4]) {
+        MultiplySlice<kTokens>(matrix, share.base, tile, false, row_of, slice);
+      });
+}
+
+template <int kTokens>
+__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
+    StreamGateUpKernel(ExpertsParams params) {
+  using Runs = ExpertRuns<kTokens, 0, 2>;
+  __shared__ SliceSums<kTokens> sums[2];
+  WaitForInputs();
+  WeightStream stream{Runs(&params)};
+  const int units = Runs::UnitsOf(params);
+  for (int unit = static_cast<int>(blockIdx.x); unit < units;
+       unit += static_cast<int>(gridDim.x)) {
+    Share share;
+    if (!FewShare(params, unit / params.tiles, &share)) continue;
+    const int tile = unit % params.tiles;
+    GateUpTile<kTokens>(
+        params, share, tile, sums,
+        [&](const Matrix& matrix, const auto& row_of, float(*slice)[4]) {
+          StreamSlice<kTokens>(&stream, matrix, share.base, tile, row_of,
+                               slice);
+        });
   }
 }
 
@@ -265,43 +351,75 @@ BALEEN_DEVICE void CombineTile(const ExpertsParams& params, int tile) {
   }
 }
 
-template <int kTokens>
-__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
-    FewDownKernel(ExpertsParams params) {
-  __shared__ SliceSums<kTokens> sums;
-  WaitForInputs();
+// A tile of the second product for all rows of the `y`th expert; as GateUpTile,
+// with the share as well.
+template <int kTokens, typename Multiply>
+BALEEN_DEVICE void DownTile(const ExpertsParams& params, int y, int tile,
+                            SliceSums<kTokens>* sums,
+                            const Multiply& multiply) {
   Share share;
-  const int tile = static_cast<int>(blockIdx.x);
-  if (!FewShare(params, &share)) {
+  if (!FewShare(params, y, &share)) {
     // Without a shared expert there may be nobody else to add up nothing.
-    if (static_cast<int>(blockIdx.y) < params.first_tiles) {
-      CombineTile(params, tile);
-    }
+    if (y < params.first_tiles) CombineTile(params, tile);
     return;
   }
   const Matrix& matrix = share.shared ? params.shared[2] : params.routed[2];
   for (int first = share.first; first < share.end; first += 8 * kTokens) {
     float slice[kTokens][4] = {};
-    MultiplySlice<kTokens>(
-        matrix, share.base, tile, false,
+    multiply(
+        share, matrix,
         [&](int n) {
           const int i = first + n * 8 + Lane() / 4;
           const bool there = i < share.end;
           return RowOrNone(params.in, there, there ? EntryRow(share, i) : 0);
         },
         slice);
-    PutSlice<kTokens>(&sums, slice);
+    PutSlice<kTokens>(sums, slice);
     __syncthreads();
     for (int j = Thread(); j < kTileRows * 8 * kTokens; j += kFewThreads) {
       const int i = first + j / kTileRows;
       const int n = tile * kTileRows + j % kTileRows;
       if (i >= share.end || n >= matrix.rows) continue;
       StoreGiven(params, share, i, n,
-                 SumSlices<kTokens>(sums, j % kTileRows, j / kTileRows));
+                 SumSlices<kTokens>(*sums, j % kTileRows, j / kTileRows));
     }
     __syncthreads();
   }
   CombineTile(params, tile);
+}
+
+template <int kTokens>
+__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
+    FewDownKernel(ExpertsParams params) {
+  __shared__ SliceSums<kTokens> sums;
+  WaitForInputs();
+  const int tile = static_cast<int>(blockIdx.x);
+  DownTile<kTokens>(params, static_cast<int>(blockIdx.y), tile, &sums,
+                    [&](const Share& share, const Matrix& matrix,
+                        const auto& row_of, float(*slice)[4]) {
+                      MultiplySlice<kTokens>(matrix, share.base, tile, false,
+                                             row_of, slice);
+                    });
+}
+
+template <int kTokens>
+__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
+    StreamDownKernel(ExpertsParams params) {
+  using Runs = ExpertRuns<kTokens, 2, 1>;
+  __shared__ SliceSums<kTokens> sums;
+  WaitForInputs();
+  WeightStream stream{Runs(&params)};
+  const int units = Runs::UnitsOf(params);
+  for (int unit = static_cast<int>(blockIdx.x); unit < units;
+       unit += static_cast<int>(gridDim.x)) {
+    const int tile = unit % params.tiles;
+    DownTile<kTokens>(params, unit / params.tiles, tile, &sums,
+                      [&](const Share& share, const Matrix& matrix,
+                          const auto& row_of, float(*slice)[4]) {
+                        StreamSlice<kTokens>(&stream, matrix, share.base, tile,
+                                             row_of, slice);
+                      });
+  }
 }
 
 __global__ void __launch_bounds__(kManyThreads, 1)
@@ -366,36 +484,72 @@ ExpertsParams ExpertsOf(const baleen_op_common& common,
   return params;
 }
 
-// A launch for few rows, or for many; `shared` is the latter's dynamic memory.
-template <typename Few1, typename Few2, typename Few4, typename Many>
+using Kernel = void (*)(ExpertsParams);
+
+// The kernels of a product: for up to 8, 16 and 32 rows, likewise with weights
+// that come by copies, and for more; and how much shared memory they take.
+struct Kernels {
+  Kernel few[3];
+  Kernel stream[3];
+  size_t stream_shared[3];  // That they declare.
+  Kernel many;
+  size_t many_shared;  // Beside what it declares.
+};
+
+baleen_status RunFewExperts(const Queue& queue, ExpertsParams params,
+                            const Mixture& mixture, int64_t rows, int64_t tiles,
+                            const Kernels& kernels) {
+  params.first_tiles = params.partial ? 0 : 1;
+  params.tiles = static_cast<int32_t>(tiles);
+  const int64_t visits = rows * mixture.places;
+  const int64_t most = params.first_tiles +
+                       (visits < mixture.experts ? visits : mixture.experts);
+  const int size = rows <= 8 ? 0 : rows <= 16 ? 1 : 2;
+  const int64_t blocks =
+      StreamBlocks(queue, kernels.stream_shared[size], tiles * most);
+  if (blocks != 0) {
+    return LaunchStream(queue, kernels.stream[size], Grid(blocks), kFewThreads,
+                        params);
+  }
+  return Launch(queue, kernels.few[size], Grid(tiles, most), kFewThreads, 0,
+                params);
+}
+
+// A launch for few rows, or for many.
 baleen_status RunExperts(const Queue& queue, ExpertsParams params,
-                         const Mixture& mixture, int64_t matrix_rows, Few1 few1,
-                         Few2 few2, Few4 few4, Many many, size_t shared) {
+                         const Mixture& mixture, int64_t matrix_rows,
+                         const Kernels& kernels) {
   const int64_t rows = RowBound(queue, mixture.rows);
   const int64_t tiles = TilesOf(matrix_rows);
   if (rows <= kFewRows) {
-    params.first_tiles = params.partial ? 0 : 1;
-    const int64_t most = rows * mixture.places;
-    const dim3 grid =
-        Grid(tiles, params.first_tiles +
-                        (most < mixture.experts ? most : mixture.experts));
-    return Launch(queue,
-                  rows <= 8    ? few1
-                  : rows <= 16 ? few2
-                               : few4,
-                  grid, kFewThreads, 0, params);
+    return RunFewExperts(queue, params, mixture, rows, tiles, kernels);
   }
   params.first_tiles =
       params.partial ? 0
                      : static_cast<int32_t>((rows + kMoeTile - 1) / kMoeTile);
-  const baleen_status status = AllowShared(*queue.device, many, shared);
+  const baleen_status status =
+      AllowShared(*queue.device, kernels.many, kernels.many_shared);
   if (status != BALEEN_OK) return status;
-  return Launch(queue, many,
+  return Launch(queue, kernels.many,
                 Grid((tiles + kManyTiles - 1) / kManyTiles,
                      params.first_tiles +
                          MostMoeTiles(rows, mixture.places, mixture.experts)),
-                kManyThreads, shared, params);
+                kManyThreads, kernels.many_shared, params);
 }
+
+constexpr Kernels kGateUpKernels = {
+    {FewGateUpKernel<1>, FewGateUpKernel<2>, FewGateUpKernel<4>},
+    {StreamGateUpKernel<1>, StreamGateUpKernel<2>, StreamGateUpKernel<4>},
+    {2 * sizeof(SliceSums<1>), 2 * sizeof(SliceSums<2>),
+     2 * sizeof(SliceSums<4>)},
+    ManyGateUpKernel,
+    kManyTiles* kTileRows* kManyTokens * sizeof(float)};
+constexpr Kernels kDownKernels = {
+    {FewDownKernel<1>, FewDownKernel<2>, FewDownKernel<4>},
+    {StreamDownKernel<1>, StreamDownKernel<2>, StreamDownKernel<4>},
+    {sizeof(SliceSums<1>), sizeof(SliceSums<2>), sizeof(SliceSums<4>)},
+    ManyDownKernel,
+    0};
 
 }  // namespace
 
@@ -437,9 +591,7 @@ baleen_status MoeGateUpRun(const Queue& queue,
     params.out.type = BALEEN_TYPE_BF16;
   }
   const baleen_status status =
-      RunExperts(queue, params, mixture, args.a->size[1], FewGateUpKernel<1>,
-                 FewGateUpKernel<2>, FewGateUpKernel<4>, ManyGateUpKernel,
-                 kManyTiles * kTileRows * kManyTokens * sizeof(float));
+      RunExperts(queue, params, mixture, args.a->size[1], kGateUpKernels);
   if (status != BALEEN_OK || !rounds) return status;
   RoundParams round = {};
   round.limit =
@@ -500,8 +652,7 @@ baleen_status MoeDownRun(const Queue& queue, const baleen_moe_down_args& args) {
     params.counters = static_cast<int32_t*>(args.common.persistent);
   }
   const baleen_status status = RunExperts(
-      queue, params, mixture, args.y->size[args.y->rank - 1], FewDownKernel<1>,
-      FewDownKernel<2>, FewDownKernel<4>, ManyDownKernel, 0);
+      queue, params, mixture, args.y->size[args.y->rank - 1], kDownKernels);
   if (status != BALEEN_OK || params.partial) return status;
   const int64_t bound = RowBound(queue, rows);
   if (bound <= kFewRows) return status;

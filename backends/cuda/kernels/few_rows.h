@@ -4,6 +4,7 @@
 
 #include "cuda/kernels/product.h"
 #include "cuda/kernels/products.h"
+#include "cuda/kernels/weight_stream.h"
 
 namespace baleen::cuda {
 
@@ -45,6 +46,31 @@ BALEEN_DEVICE void StoreProduct(const ProductParams& params,
   StoreFloat(part.out, row, n, value);
 }
 
+// What the block's slices of a tile give, from row `first` on.
+template <int kTokens>
+BALEEN_DEVICE void StoreTile(const ProductParams& params,
+                             const ProductPart& part, int tile, int first,
+                             const SliceSums<kTokens>& sums) {
+  const int rows = ProductRows(params);
+  for (int i = Thread(); i < kTileRows * 8 * kTokens; i += kFewThreads) {
+    const int row = first + i / kTileRows;
+    const int n = tile * kTileRows + i % kTileRows;
+    if (row >= rows || n >= part.matrix.rows) continue;
+    StoreProduct(params, part, row, n,
+                 SumSlices<kTokens>(sums, i % kTileRows, i / kTileRows));
+  }
+}
+
+// The activations of the lane's row of the n-th eight from `first` on, for a tile.
+BALEEN_DEVICE ActivationRow LaneRow(const ProductParams& params,
+                                    const ProductPart& part, int group,
+                                    int first, int n) {
+  const int row = first + n * 8 + Lane() / 4;
+  ActivationRow none = {};
+  return row < ProductRows(params) ? RowAt(part.in, row, group, params.groups)
+                                   : none;
+}
+
 // A tile of part `which` of the weights for the block's 8 kTokens rows, from
 // blockIdx.y times as many on; waits for the inputs.  False: there are no such
 // rows.
@@ -62,26 +88,53 @@ BALEEN_DEVICE bool FewRows(const ProductParams& params, int which, int tile) {
   float slice[kTokens][4] = {};
   MultiplySlice<kTokens>(
       part.matrix, part.matrix.data, tile, true,
-      [&](int n) {
-        const int row = first + n * 8 + Lane() / 4;
-        ActivationRow none = {};
-        return row < ProductRows(params)
-                   ? RowAt(part.in, row, group, params.groups)
-                   : none;
-      },
-      slice);
+      [&](int n) { return LaneRow(params, part, group, first, n); }, slice);
   PutSlice<kTokens>(&sums, slice);
   __syncthreads();
   LetNextStart();
-  const int rows = ProductRows(params);
-  for (int i = Thread(); i < kTileRows * 8 * kTokens; i += kFewThreads) {
-    const int row = first + i / kTileRows;
-    const int n = tile * kTileRows + i % kTileRows;
-    if (row >= rows || n >= part.matrix.rows) continue;
-    StoreProduct(params, part, row, n,
-                 SumSlices<kTokens>(sums, i % kTileRows, i / kTileRows));
-  }
+  StoreTile<kTokens>(params, part, tile, first, sums);
   return true;
+}
+
+// The same for each gridDim.x-th tile, whose weights come by copies, the first of
+// them before the inputs are waited for; `done(which, tile)` follows each tile.
+template <int kTokens, typename Done>
+BALEEN_DEVICE void StreamRows(const ProductParams& params, const Done& done) {
+  __shared__ SliceSums<kTokens> sums;
+  const int first = static_cast<int>(blockIdx.y) * 8 * kTokens;
+  if (first >= ProductRows(params)) {
+    WaitForInputs();
+    return;
+  }
+  const int step = static_cast<int>(gridDim.x);
+  int next = static_cast<int>(blockIdx.x);
+  const auto runs = [&params, next, step](SliceRun* run) mutable {
+    if (next >= params.tiles) return false;
+    int tile = next;
+    next += step;
+    const Matrix& matrix = params.part[FindPart(params, 1, &tile)].matrix;
+    *run = SliceOfTile(matrix, matrix.data, tile);
+    return true;
+  };
+  WeightStream stream(runs);
+  WaitForInputs();
+  for (; next < params.tiles; next += step) {
+    int tile = next;
+    const int which = FindPart(params, 1, &tile);
+    const ProductPart& part = params.part[which];
+    const int group = GroupOf(params, part.matrix, tile);
+    float slice[kTokens][4] = {};
+    StreamSlice<kTokens>(
+        &stream, part.matrix, part.matrix.data, tile,
+        [&](int n) { return LaneRow(params, part, group, first, n); }, slice);
+    PutSlice<kTokens>(&sums, slice);
+    __syncthreads();
+    if (next + step >= params.tiles) LetNextStart();
+    StoreTile<kTokens>(params, part, tile, first, sums);
+    done(which, tile);
+    // The sums have been read by all.
+    __syncthreads();
+  }
 }
 
 // How many of `tiles` tiles the parts have.

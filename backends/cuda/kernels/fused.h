@@ -24,7 +24,7 @@ bool RunRoutes(const Queue& queue, const baleen_router_args& route,
 
 // Runs the first of `count` records together, if they are such; returns how many
 // they are, or 0.
-uint32_t RunFused(const Queue& queue, const baleen_op_record* records,
-                  uint32_t count, baleen_status* status);
+uint32_t RunFused(Queue* to, const baleen_op_record* records, uint32_t count,
+                  baleen_status* status);
 
 }  // namespace baleen::cuda

@@ -16,6 +16,13 @@ __global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
   FewRows<kTokens>(params, part, tile);
 }
 
+// The same, for as many blocks of threads as the device runs at once.
+template <int kTokens>
+__global__ void __launch_bounds__(kFewThreads, kTokens > 2 ? 1 : 2)
+    StreamRowsKernel(ProductParams params) {
+  StreamRows<kTokens>(params, [](int, int) {});
+}
+
 // A block of threads for eight tiles and 64 rows.
 __global__ void __launch_bounds__(kManyThreads, 1)
     ManyRowsKernel(ProductParams params) {
@@ -52,12 +59,17 @@ __global__ void __launch_bounds__(kManyThreads, 1)
 }
 
 template <int kTokens>
-baleen_status RunFew(const Queue& queue, const ProductParams& params,
-                     int64_t rows) {
-  return Launch(
-      queue, FewRowsKernel<kTokens>,
-      Grid(GridTiles(params, 1), (rows + 8 * kTokens - 1) / (8 * kTokens)),
-      kFewThreads, 0, params);
+baleen_status RunFew(const Queue& queue, ProductParams params, int64_t rows) {
+  const int64_t tiles = GridTiles(params, 1);
+  const int64_t row_blocks = (rows + 8 * kTokens - 1) / (8 * kTokens);
+  const int64_t blocks = StreamBlocks(queue, sizeof(SliceSums<kTokens>), tiles);
+  if (blocks != 0) {
+    params.tiles = static_cast<int32_t>(tiles);
+    return LaunchStream(queue, StreamRowsKernel<kTokens>,
+                        Grid(blocks, row_blocks), kFewThreads, params);
+  }
+  return Launch(queue, FewRowsKernel<kTokens>, Grid(tiles, row_blocks),
+                kFewThreads, 0, params);
 }
 
 // A block of 128 threads for each group of 128 columns of a row.

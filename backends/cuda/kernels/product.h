@@ -23,6 +23,7 @@ struct ProductParams {
   int32_t repeat;  // Rows for each of them,
   int32_t divide;  // or one for so many of them.
   int32_t parts;
+  int32_t tiles;  // Of all parts; for kernels of few rows that go through them.
   // Of a grouped weight: how many groups `in` [T, groups, columns] has.
   int32_t groups;
   View base;  // f32, added to the products; or no data.

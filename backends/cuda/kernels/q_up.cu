@@ -83,13 +83,12 @@ struct QueryParams {
   int32_t* counters;     // One for each head.
 };
 
-__global__ void __launch_bounds__(kFewThreads, 2)
-    QueryKernel(QueryParams params) {
-  static_assert(kFewThreads == kThreads && kWarps == kFinishedRows);
-  __shared__ float heads[kWarps][kMaxHeadSize];
-  int tile = static_cast<int>(blockIdx.x);
-  const int part = FindPart(params.product, 1, &tile);
-  if (!FewRows<1>(params.product, part, tile)) return;
+static_assert(kFewThreads == kThreads && kWarps == kFinishedRows);
+
+// By the last block of threads whose tile is part of a head: finishes it, a warp
+// for each row.
+BALEEN_DEVICE void FinishTile(const QueryParams& params, int part, int tile,
+                              float (*heads)[kMaxHeadSize]) {
   const bool index = part != 0;
   if (index && params.index.iq.data == nullptr) return;
   const int tiles =
@@ -104,6 +103,24 @@ __global__ void __launch_bounds__(kFewThreads, 2)
   } else {
     FinishHead(params.heads, row, head, heads[row]);
   }
+}
+
+__global__ void __launch_bounds__(kFewThreads, 2)
+    QueryKernel(QueryParams params) {
+  __shared__ float heads[kWarps][kMaxHeadSize];
+  int tile = static_cast<int>(blockIdx.x);
+  const int part = FindPart(params.product, 1, &tile);
+  if (FewRows<1>(params.product, part, tile)) {
+    FinishTile(params, part, tile, heads);
+  }
+}
+
+__global__ void __launch_bounds__(kFewThreads, 2)
+    StreamQueryKernel(QueryParams params) {
+  __shared__ float heads[kWarps][kMaxHeadSize];
+  StreamRows<1>(params.product, [&](int part, int tile) {
+    FinishTile(params, part, tile, heads);
+  });
 }
 
 }  // namespace
@@ -184,6 +201,19 @@ bool Finishes(const Queue& queue, const baleen_q_up_args& args) {
          args.q->size[2] % kTileRows == 0;
 }
 
+baleen_status RunFinishing(const Queue& queue, QueryParams params) {
+  constexpr size_t kDeclared =
+      sizeof(SliceSums<1>) + sizeof(float[kWarps][kMaxHeadSize]);
+  const int64_t tiles = GridTiles(params.product, 1);
+  const int64_t blocks = StreamBlocks(queue, kDeclared, tiles);
+  if (blocks == 0) {
+    return Launch(queue, QueryKernel, Grid(tiles), kFewThreads, 0, params);
+  }
+  params.product.tiles = static_cast<int32_t>(tiles);
+  return LaunchStream(queue, StreamQueryKernel, Grid(blocks), kFewThreads,
+                      params);
+}
+
 struct Range {
   const uint8_t* begin;
   const uint8_t* end;
@@ -224,10 +254,7 @@ bool Reuses(const baleen_q_up_args& up, const baleen_indexer_q_args& index) {
 
 baleen_status QUpRun(const Queue& queue, const baleen_q_up_args& args) {
   const QueryParams params = QueryOf(args);
-  if (Finishes(queue, args)) {
-    return Launch(queue, QueryKernel, Grid(GridTiles(params.product, 1)),
-                  kFewThreads, 0, params);
-  }
+  if (Finishes(queue, args)) return RunFinishing(queue, params);
   const baleen_status status = RunProduct(queue, params.product);
   if (status != BALEEN_OK) return status;
   return Launch(queue, HeadsKernel,
@@ -245,8 +272,7 @@ bool RunQueries(const Queue& queue, const baleen_q_up_args& up,
   }
   QueryParams params = QueryOf(up);
   params.index = IndexerQOf(index);
-  *status = Launch(queue, QueryKernel, Grid(GridTiles(params.product, 1)),
-                   kFewThreads, 0, params);
+  *status = RunFinishing(queue, params);
   return true;
 }
 

@@ -135,6 +135,7 @@ BALEEN_DEVICE Words4 DecodeEight(const ItemPlace& entry, int plain,
     uint32_t low;
     uint32_t high;
     Fp8ToBf16(codes.at[i], &low, &high);
+    MendFp8Nan(codes.at[i], &low, &high);
     out.at[2 * i] = ScaleBf16x2(low, scale);
     out.at[2 * i + 1] = ScaleBf16x2(high, scale);
   }

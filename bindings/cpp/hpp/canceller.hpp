@@ -30,15 +30,18 @@ class CancelState {
   // Whether somebody asked for the end of the present call.
   bool asked() const { return asked_; }
 
+  // The same, and forgets it.
+  bool Take() { return asked_.exchange(false); }
+
   // Makes a call, unless its end was asked for before it began.
   template <typename Call>
   Error Run(Call&& call) {
-    if (asked_.exchange(false)) {
+    if (Take()) {
       return Error(Status::kCancelled,
                    "the call was cancelled before it began");
     }
     Error failure = Try(std::forward<Call>(call));
-    if (failure.status() == Status::kCancelled) asked_ = false;
+    if (failure.status() == Status::kCancelled) Take();
     return failure;
   }
 

@@ -39,6 +39,8 @@ class TokenStream;
 
 namespace detail {
 
+class StepPart;
+
 // What the library calls for a session's progress.
 struct SessionWatcher {
   Watcher watcher;
@@ -358,6 +360,7 @@ class Session {
 
  private:
   friend class TokenStream;
+  friend class detail::StepPart;
 
   using Parts = detail::SessionRelease;
 
@@ -366,6 +369,11 @@ class Session {
   void Adopt(baleen_session* session, Parts parts) {
     parts.cancel->Set(session);
     handle_ = std::unique_ptr<baleen_session, Parts>(session, std::move(parts));
+  }
+
+  bool TakeCancel() { return parts().cancel->Take(); }
+  void RethrowProgress() {
+    if (parts().watcher) parts().watcher->watcher.guard.Rethrow();
   }
 
   // Makes a call that may be cancelled and may tell its progress.  `guards`
@@ -377,7 +385,7 @@ class Session {
                               ? cancel->Run(std::forward<Call>(call))
                               : detail::Try(std::forward<Call>(call));
     (guards.Rethrow(), ...);
-    if (parts().watcher) parts().watcher->watcher.guard.Rethrow();
+    RethrowProgress();
     return detail::Report(failure, error);
   }
 

@@ -17,11 +17,13 @@ What the calls do is told in baleen.h, whose rules hold.  What is different:
 - Ctrl-C ends a long call of the main thread within a token, or a chunk of the
   prompt, and raises KeyboardInterrupt; the session stays usable.
 - Callbacks run inside the call.  An exception in one ends the call and comes
-  out of it, except in a log, where it is lost.
+  out of it, except in a log, where it is lost, and in files of the program's
+  own, where it is the cause of the Error.
 """
 
 from __future__ import annotations
 
+from ._declarations import baleen_allocator, baleen_workers
 from ._library import (Cancelled, Error, Status, has_feature, version,
                        version_number)
 from ._types import (Channel, Counters, Device, Draft, Encoder, Finish,
@@ -29,17 +31,21 @@ from ._types import (Channel, Counters, Device, Draft, Encoder, Finish,
                      Piece, Stats, Thinking, TokenScore, Window, assistant,
                      system, tool, user)
 from .context import Context
+from .files import BytesFile, File, Files, NewFile, WritableFiles
 from .model import Model
 from .reply import Reply
 from .sampling import Sampling
 from .session import Session
+from .steps import Step, Stepped, step_many
 from .stream import Stream, TokenStream
 
 __all__ = [
-    "Cancelled", "Channel", "Context", "Counters", "Device", "Draft",
-    "Encoder", "Error", "Finish", "LogLevel", "MemoryPlan", "Message", "Mode",
-    "Model", "ModelInfo", "Part", "Piece", "Reply", "Sampling", "Session",
-    "Stats", "Status", "Stream", "Thinking", "TokenScore", "TokenStream",
-    "Window", "assistant", "has_feature", "system", "tool", "user", "version",
+    "BytesFile", "Cancelled", "Channel", "Context", "Counters", "Device",
+    "Draft", "Encoder", "Error", "File", "Files", "Finish", "LogLevel",
+    "MemoryPlan", "Message", "Mode", "Model", "ModelInfo", "NewFile", "Part",
+    "Piece", "Reply", "Sampling", "Session", "Stats", "Status", "Step",
+    "Stepped", "Stream", "Thinking", "TokenScore", "TokenStream", "Window",
+    "WritableFiles", "assistant", "baleen_allocator", "baleen_workers",
+    "has_feature", "step_many", "system", "tool", "user", "version",
     "version_number",
 ]

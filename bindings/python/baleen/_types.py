@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import Any, NamedTuple, Optional, Sequence, Type, TypeVar
+from typing import (Any, NamedTuple, Optional, Sequence, Type, TypeVar,
+                    cast)
 
 from . import _declarations as c
 
@@ -242,7 +243,7 @@ Record = TypeVar("Record")
 def record(kind: Type[Record], struct: Any) -> Record:
     """A dataclass of the values of a struct."""
     values = {}
-    for field in dataclasses.fields(kind):
+    for field in dataclasses.fields(cast(Any, kind)):
         value = getattr(struct, field.name)
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")

@@ -6,22 +6,13 @@ import ctypes
 from typing import Any, Callable, List, Mapping, Optional
 
 from . import _declarations as c
-from ._handle import Guard, Handle, Interruptible, Owner
+from ._handle import Handle, Interruptible, Owner
+from ._hooks import Hooks, Log
 from ._library import C, Path, check, path_bytes, sized
 from ._options import Progress, Watch, model_options, session_options
 from ._types import Device, LogLevel, MemoryPlan, record
+from .files import Files
 from .model import Model
-
-# Receives the log line by line, from any thread.
-Log = Callable[[LogLevel, str], object]
-
-
-def _log_callback(log: Log) -> Any:
-    def write(_: Any, level: int, line: bytes) -> None:
-        # There may be no caller to raise in: this may be a thread of C's.
-        Guard().run(None, lambda: log(LogLevel(level),
-                                      line.decode("utf-8", "replace")))
-    return c.baleen_log_fn(write)
 
 
 class Context(Handle):
@@ -31,17 +22,20 @@ class Context(Handle):
                  log_level: LogLevel = LogLevel.INFO,
                  backend_path: Optional[Path] = None,
                  state_memory_limit: int = 0,
-                 state_path: Optional[Path] = None) -> None:
+                 state_path: Optional[Path] = None,
+                 files: Optional[Files] = None,
+                 allocator: Optional[c.baleen_allocator] = None,
+                 workers: Optional[c.baleen_workers] = None) -> None:
         """With 0 `threads` there is one for each core.  The folder
         `backend_path` has plug-ins; "" is that of the library.  The states of
         idle sessions go to `state_path` when all take more than
-        `state_memory_limit`."""
+        `state_memory_limit`.  All is read from `files` if there are any.
+        `allocator` and `workers` are structs of C, whose functions are best
+        of C, too: each call of one of Python's takes the interpreter's lock."""
         options = sized(c.baleen_context_options)
         options.thread_count = threads
-        self._log = None if log is None else _log_callback(log)
-        if self._log is not None:
-            options.log = self._log
-            options.log_level = log_level
+        self._hooks = Hooks(log, files, allocator, workers)
+        self._hooks.fill(options, log_level)
         if backend_path is not None:
             options.backend_path = path_bytes(backend_path)
         options.state_memory_limit = state_memory_limit
@@ -50,7 +44,7 @@ class Context(Handle):
         made = ctypes.POINTER(c.baleen_context)()
         check(C.baleen_context_create, ctypes.byref(options),
               ctypes.byref(made))
-        self._owner = Owner(made, "baleen_context_release", self._log)
+        self._owner = Owner(made, "baleen_context_release", self._hooks)
 
     def load(self, path: Path, *, progress: Optional[Progress] = None,
              **options: Any) -> Model:
@@ -60,7 +54,8 @@ class Context(Handle):
         made = ctypes.POINTER(c.baleen_model)()
         self._watched(C.baleen_model_load, [path], progress, options,
                       ctypes.byref(made))
-        return Model(Owner(made, "baleen_model_release", self._log), self._log)
+        return Model(Owner(made, "baleen_model_release", self._hooks),
+                     self._hooks)
 
     def pack(self, path: Path, packed_path: Path, *,
              progress: Optional[Progress] = None, **options: Any) -> None:
@@ -87,8 +82,9 @@ class Context(Handle):
         struct = model_options(watch, **options)
         with Interruptible(watch.guard):
             try:
-                check(call, self.owner, *map(path_bytes, paths),
-                      ctypes.byref(struct), *arguments)
+                with self._hooks.explaining():
+                    check(call, self.owner, *map(path_bytes, paths),
+                          ctypes.byref(struct), *arguments)
             finally:
                 watch.guard.reraise()
 

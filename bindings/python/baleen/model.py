@@ -7,6 +7,7 @@ from typing import Any, List, Optional, Sequence
 
 from . import _declarations as c
 from ._handle import Handle, Owner
+from ._hooks import Hooks
 from ._library import (C, Error, Status, check, name_bytes, optional_name,
                        sized)
 from ._options import Progress, session_options
@@ -38,9 +39,9 @@ def _flags(special: bool) -> int:
 class Model(Handle):
     """Made by Context.load()."""
 
-    def __init__(self, owner: Owner, keep: Any) -> None:
+    def __init__(self, owner: Owner, hooks: Hooks) -> None:
         self._owner = owner
-        self._keep = keep  # What must outlive all that is made from it.
+        self._hooks = hooks  # Which must outlive all that is made from it.
 
     def session(self, *, progress: Optional[Progress] = None,
                 **options: Any) -> Session:
@@ -48,14 +49,14 @@ class Model(Handle):
         baleen_session_options: capacity, seed, mode, prefill_chunk, draft,
         draft_limit, window, window_period, log_path, resume, private."""
         # The session's own model stays open when this one is closed.
-        return Session.create(Model(self.owner, self._keep), self._keep,
+        return Session.create(Model(self.owner, self._hooks), self._hooks,
                               session_options(**options), progress)
 
     def reply(self, *, thinking: Thinking = Thinking.DEFAULT,
               tools: Optional[str] = None, strict: bool = False,
               no_implicit_end: bool = False) -> Reply:
         """Makes a reader of one turn, with the prompt's thinking and tools."""
-        return Reply(self.owner, self._keep, thinking, tools, strict,
+        return Reply(self.owner, self._hooks, thinking, tools, strict,
                      no_implicit_end)
 
     def tokenize(self, text: str, *, special: bool = False) -> List[int]:

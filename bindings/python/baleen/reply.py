@@ -7,6 +7,7 @@ from typing import Any, Iterator, Optional, Sequence
 
 from . import _declarations as c
 from ._handle import Handle, Owner
+from ._hooks import Hooks
 from ._library import C, check, optional_name, sized
 from ._types import Channel, Message, Piece, Thinking
 
@@ -35,7 +36,7 @@ def to_piece(struct: Any) -> Piece:
 class Reply(Handle):
     """Reads one turn of the model.  Made by Model.reply()."""
 
-    def __init__(self, model: Owner, keep: Any, thinking: Thinking,
+    def __init__(self, model: Owner, hooks: Hooks, thinking: Thinking,
                  tools: Optional[str], strict: bool,
                  no_implicit_end: bool) -> None:
         options = sized(c.baleen_reply_options)
@@ -48,7 +49,7 @@ class Reply(Handle):
         made = ctypes.POINTER(c.baleen_reply)()
         check(C.baleen_reply_create, model, ctypes.byref(options),
               ctypes.byref(made))
-        self._owner = Owner(made, "baleen_reply_release", keep)
+        self._owner = Owner(made, "baleen_reply_release", hooks)
 
     def add(self, tokens: Sequence[int]) -> None:
         """Reads further tokens of the turn."""

@@ -61,6 +61,7 @@ class ReadSampling:
     def _change(self, logits: Any, count: int) -> None:
         array = ctypes.cast(
             logits, ctypes.POINTER(ctypes.c_float * count)).contents
-        with memoryview(array).cast("B").cast("f") as view:
+        view: Any = memoryview(array).cast("B").cast("f")
+        with view:
             assert self._edit is not None
             self._edit(view)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence
 
 from . import _declarations as c
 from ._handle import Handle, Interruptible, Owner
+from ._hooks import Hooks
 from ._library import (C, Cancelled, Error, Path, Status, check, name_bytes,
                        path_bytes, sized)
 from ._options import Progress, Watch
@@ -33,7 +34,7 @@ class _SessionWatch(Watch):
         return super()._call(_, done, total) or int(self.asked)
 
 
-def _scores(structs: Any, count: int) -> List[TokenScore]:
+def read_scores(structs: Any, count: int) -> List[TokenScore]:
     return [TokenScore(score.token, score.logit, score.log_probability)
             for score in structs[:count]]
 
@@ -41,15 +42,15 @@ def _scores(structs: Any, count: int) -> List[TokenScore]:
 class Session(Handle):
     """Made by Model.session()."""
 
-    def __init__(self, model: Model, keep: Any, watch: _SessionWatch,
+    def __init__(self, model: Model, hooks: Hooks, watch: _SessionWatch,
                  made: Any) -> None:
         self._model = model
-        self._keep = keep
+        self._hooks = hooks
         self._watch = watch
-        self._owner = Owner(made, "baleen_session_release", (keep, watch))
+        self._owner = Owner(made, "baleen_session_release", (hooks, watch))
 
     @classmethod
-    def create(cls, model: Model, keep: Any, options: Any,
+    def create(cls, model: Model, hooks: Hooks, options: Any,
                progress: Optional[Progress]) -> Session:
         """Model.session() with options as the library has them."""
         watch = _SessionWatch(progress)
@@ -60,7 +61,7 @@ class Session(Handle):
                   ctypes.byref(made))
         finally:
             watch.guard.reraise()  # Resuming reads tokens.
-        return cls(model, keep, watch, made)
+        return cls(model, hooks, watch, made)
 
     @property
     def model(self) -> Model:
@@ -82,31 +83,41 @@ class Session(Handle):
         self._end()
 
     def _end(self) -> None:
+        """The same for a call that is inside, and else nothing."""
         if self._owner is not None:
             C.baleen_session_cancel(self._owner)
 
+    def _take_cancel(self) -> bool:
+        """Whether cancel() was called and no call has failed with it yet; that
+        is then forgotten."""
+        asked, self._watch.asked = self._watch.asked, False
+        return asked
+
+    def _reraise(self) -> None:
+        """What the session's progress raised inside the last call."""
+        self._watch.guard.reraise()
+
     def _run(self, call: Callable[..., int], *arguments: Any) -> None:
         """Makes a call that may be cancelled and may tell its progress."""
-        watch = self._watch
-        if watch.asked:
-            watch.asked = False
+        if self._take_cancel():
             raise Cancelled(Status.CANCELLED,
                             "the call was cancelled before it began")
-        with Interruptible(watch.guard, self._end), self.owner as owner:
+        with Interruptible(self._watch.guard, self._end), self.owner as owner:
             try:
-                check(call, owner, *arguments)
+                with self._hooks.explaining():
+                    check(call, owner, *arguments)
             except Cancelled:
-                watch.asked = False
+                self._take_cancel()
                 raise
             finally:
-                watch.guard.reraise()
+                self._reraise()
 
     def fork(self) -> Session:
         """A second session that goes on from where this one stands.  The log
         and the progress callback stay with the first."""
         made = ctypes.POINTER(c.baleen_session)()
         self._run(C.baleen_session_fork, ctypes.byref(made))
-        return Session(self._model, self._keep, _SessionWatch(None), made)
+        return Session(self._model, self._hooks, _SessionWatch(None), made)
 
     def tokens(self) -> List[int]:
         """The tokens so far."""
@@ -126,7 +137,7 @@ class Session(Handle):
         scores = (c.baleen_token_score * len(tokens))()
         self._run(C.baleen_session_append_scored, to_tokens(tokens),
                   len(tokens), scores)
-        return _scores(scores, len(tokens))
+        return read_scores(scores, len(tokens))
 
     def set_tokens(self, tokens: Sequence[int]) -> int:
         """Makes the session hold exactly these tokens, and returns how many of
@@ -159,7 +170,7 @@ class Session(Handle):
         count = ctypes.c_size_t()
         self._run(C.baleen_session_top_tokens, scores, limit,
                   ctypes.byref(count))
-        return _scores(scores, count.value)
+        return read_scores(scores, count.value)
 
     def sample(self, sampling: Optional[Sampling] = None) -> int:
         """Chooses a token without reading it."""
@@ -286,3 +297,10 @@ class Session(Handle):
         check(C.baleen_session_get_counters, self.owner, ctypes.byref(total),
               None)
         return record(Counters, total)
+
+    def last_counters(self) -> Counters:
+        """The same in the last call that computed."""
+        last = sized(c.baleen_session_counters)
+        check(C.baleen_session_get_counters, self.owner, None,
+              ctypes.byref(last))
+        return record(Counters, last)

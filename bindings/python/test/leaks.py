@@ -18,10 +18,19 @@ TOOLS = """[{"type": "function", "function": {"name": "look",
     "description": "Looks.", "parameters": {"type": "object"}}}]"""
 
 
+class Disk:
+    """The system's files, as those of the program's own."""
+
+    def open(self, path):
+        with open(path, "rb") as file:
+            return baleen.BytesFile(file.read())
+
+
 def chat():
     lines = []
     context = baleen.Context(threads=2, log_level=baleen.LogLevel.DEBUG,
-                             log=lambda _, line: lines.append(line))
+                             log=lambda _, line: lines.append(line),
+                             files=Disk())
     model = context.load(POCKET, progress=lambda *_: None)
     session = model.session(progress=lambda *_: None)
     messages = []
@@ -38,6 +47,7 @@ def chat():
     reply.message()
     fork = session.fork()
     fork.load(session.save())
+    baleen.step_many([baleen.Step(each) for each in (session, fork)])
     try:
         fork.generate(sampling=ENDLESS, on_piece=lambda _: fork.cancel())
     except baleen.Cancelled:

@@ -87,6 +87,9 @@ Status V4Model::PlaceWeights(PreparedOptions* options, bool* refused) {
   need.head = bytes.head;
   need.expert_bytes = rules.layers == 0 ? 0 : ExpertStore::PlaceBytesOf(rules);
   BALEEN_ASSIGN_OR_RETURN(need.working, WorkingBytes(build));
+  ExpertRules tables = rules;
+  tables.staged = 0;
+  need.working += ExpertStore::BytesOf(tables);
   BALEEN_ASSIGN_OR_RETURN(const Placement placement, PlaceModel(need));
   experts_.reset();
   if (placement.all) return Status();

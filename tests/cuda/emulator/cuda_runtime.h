@@ -132,7 +132,9 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph);
 
 namespace baleen::emulator {
 
-// Does it now, or when the graph being recorded runs.
-void Submit(cudaStream_t stream, std::function<void()> work);
+// Does it now, or when the graph being recorded runs; `early`: it may start while
+// what comes before ends, which here is only counted.
+void Submit(cudaStream_t stream, std::function<void()> work,
+            bool early = false);
 
 }  // namespace baleen::emulator

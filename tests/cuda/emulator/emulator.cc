@@ -11,6 +11,8 @@
 #include <mutex>
 #include <vector>
 
+#include "cuda/emulator/control.h"
+
 namespace baleen::emulator {
 namespace {
 
@@ -233,6 +235,25 @@ const void* Exchange(const void* value, size_t size, void (*join)(void*)) {
   if (join != nullptr && warp.arrived + 1 == warp.alive) join(slots);
   WarpBarrier();
   return slots;
+}
+
+void CopyAligned(void* to, const void* from, size_t bytes) {
+  const auto rest = [](const void* at) {
+    return reinterpret_cast<uintptr_t>(at) % 16;
+  };
+  if (rest(to) != 0 || rest(from) != 0 || bytes % 16 != 0) {
+    Fault("an asynchronous copy is not aligned");
+  }
+  if (bytes == 0) return;
+  ++TheControl().async_copies;
+  std::memcpy(to, from, bytes);
+}
+
+void AwaitPhase(const uint64_t* barrier, uint32_t parity) {
+  Machine& machine = TheMachine();
+  while (*static_cast<const volatile uint64_t*>(barrier) % 2 == parity) {
+    Yield(machine);
+  }
 }
 
 void Fault(const char* message) {

@@ -51,6 +51,11 @@ void MultiplyBf16(const uint32_t a[4], uint32_t b0, uint32_t b1, float sum[4]);
 void MultiplyBytes(const uint32_t a[4], uint32_t b0, uint32_t b1,
                    int32_t sum[4]);
 
+// A copy whose addresses and size are multiples of 16.
+void CopyAligned(void* to, const void* from, size_t bytes);
+// Gives way until *barrier, a count of phases, has passed one of this parity.
+void AwaitPhase(const uint64_t* barrier, uint32_t parity);
+
 // Ends the process with a message.
 [[noreturn]] void Fault(const char* message);
 

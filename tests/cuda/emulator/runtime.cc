@@ -25,8 +25,9 @@ Control& TheControl() {
   return control;
 }
 
-void Submit(cudaStream_t stream, std::function<void()> work) {
+void Submit(cudaStream_t stream, std::function<void()> work, bool early) {
   ++TheControl().submitted;
+  if (early) ++TheControl().early;
   if (stream->recording != nullptr) {
     stream->recording->work.push_back(std::move(work));
   } else {

@@ -63,19 +63,24 @@ impl State {
         self.asked.load(Ordering::SeqCst)
     }
 
+    /// The same, and forgets it.
+    pub(crate) fn take(&self) -> bool {
+        self.asked.swap(false, Ordering::SeqCst)
+    }
+
     /// Makes a call, unless its end has been asked for before it begins.
     pub(crate) fn call<T>(
         &self,
         call: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        if self.asked.swap(false, Ordering::SeqCst) {
+        if self.take() {
             let message = "The call was cancelled before it began.";
             return Err(Error::new(Status::Cancelled, message));
         }
         let result = call();
         if matches!(&result, Err(error) if error.status() == Status::Cancelled)
         {
-            self.asked.store(false, Ordering::SeqCst);
+            self.take();
         }
         result
     }

@@ -59,6 +59,7 @@ mod reply;
 mod sampling;
 mod session;
 mod state;
+mod steps;
 
 pub use cancel::Canceller;
 pub use chat::{ChatOptions, Encoder, Message, Role, Thinking};
@@ -72,6 +73,8 @@ pub use sampling::{Edit, Sampling, TokenBias, TokenScore};
 pub use session::{
     Draft, Mode, Session, SessionOptions, SessionProgress, Window,
 };
+pub use state::SaveOptions;
+pub use steps::{step_many, Step, Stepped};
 
 use baleen_sys as sys;
 

@@ -42,9 +42,40 @@ pub struct ModelOptions<'a> {
     pub progress: Option<&'a mut Progress<'a>>,
 }
 
-struct Watcher<'a> {
+/// A progress closure as C calls it.
+pub(crate) struct Watcher<'a> {
     guard: Guard,
     progress: &'a mut Progress<'a>,
+}
+
+impl<'a> Watcher<'a> {
+    pub(crate) fn new(
+        progress: Option<&'a mut Progress<'a>>,
+    ) -> Option<Box<Watcher<'a>>> {
+        progress.map(|progress| {
+            Box::new(Watcher { guard: Guard::default(), progress })
+        })
+    }
+
+    /// What C is to call, and with what.
+    pub(crate) fn to_c(
+        watcher: &mut Option<Box<Watcher<'a>>>,
+    ) -> (Option<sys::baleen_progress_fn>, *mut c_void) {
+        match watcher {
+            Some(watcher) => {
+                let user = &mut **watcher as *mut Watcher<'_> as *mut c_void;
+                (Some(progress), user)
+            }
+            None => (None, std::ptr::null_mut()),
+        }
+    }
+
+    /// Goes on with a panic of the closure.
+    pub(crate) fn resume(watcher: &mut Option<Box<Watcher<'a>>>) {
+        if let Some(watcher) = watcher {
+            watcher.guard.resume();
+        }
+    }
 }
 
 /// [`ModelOptions`] as C has them, with what they point to.
@@ -97,9 +128,7 @@ impl<'a> COptions<'a> {
             .collect();
         c.settings = ffi::first(&settings);
         c.setting_count = settings.len() as u32;
-        let watcher = options.progress.map(|progress| {
-            Box::new(Watcher { guard: Guard::default(), progress })
-        });
+        let watcher = Watcher::new(options.progress);
         Ok(COptions {
             c,
             _devices: options.devices,
@@ -110,11 +139,8 @@ impl<'a> COptions<'a> {
     }
 
     pub(crate) fn options(&mut self) -> &sys::baleen_model_options {
-        if let Some(watcher) = &mut self.watcher {
-            self.c.progress = Some(progress);
-            self.c.progress_user_data =
-                &mut **watcher as *mut Watcher<'_> as *mut c_void;
-        }
+        (self.c.progress, self.c.progress_user_data) =
+            Watcher::to_c(&mut self.watcher);
         &self.c
     }
 
@@ -128,9 +154,7 @@ impl<'a> COptions<'a> {
     ) -> Result<()> {
         let options: *const _ = self.options();
         let result = check(|failure| call(options, failure));
-        if let Some(watcher) = &mut self.watcher {
-            watcher.guard.resume();
-        }
+        Watcher::resume(&mut self.watcher);
         result
     }
 }

@@ -48,7 +48,7 @@ pub enum Window {
     None,
     /// Each `window_period` positions.
     Periodic,
-    /// Each position: 8 times the memory.
+    /// Each 128 positions: 10 times the memory.
     Full,
 }
 
@@ -218,10 +218,15 @@ impl Session {
     ) -> Result<()> {
         let raw = self.raw;
         let result = self.cancel.call(|| check(|failure| call(raw, failure)));
+        self.resume();
+        result
+    }
+
+    /// Goes on with a panic of the progress closure.
+    pub(crate) fn resume(&mut self) {
         if !self.watcher.is_null() {
             unsafe { (*self.watcher).guard.resume() }
         }
-        result
     }
 
     /// Makes a second session that goes on from where this one stands.  They
