@@ -144,11 +144,7 @@ void MixSome(const MixRows& in, const float* x, const float* fn,
       Floats weights[kOutputs];
       BALEEN_UNROLL
       for (int o = 0; o < kOutputs; ++o) {
-        const float* at = row + o * in.fn_stride + i;
-        weights[o] = Load(at);
-        // The next outputs': runs of 1 KB are too short for the processor's own
-        // prefetching.
-        __builtin_prefetch(at + kOutputs * in.fn_stride);
+        weights[o] = Load(row + o * in.fn_stride + i);
       }
       BALEEN_UNROLL
       for (int r = 0; r < kRows; ++r) {
