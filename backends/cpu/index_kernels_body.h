@@ -10,20 +10,10 @@
 namespace baleen::cpu {
 namespace {
 
-// Largest size of a key.
-constexpr int64_t kMostKeySize = 1024;
-
-// The keys of a group, unpacked: for each run of 8 elements the even ones of 16
-// keys, then the odd ones, as 2 * e2m1 + 12, which is not negative.
-struct UnpackedKeys {
-  alignas(64) uint8_t codes[kMostKeySize / 8 * 2 * 64];
-  Floats scales[kMostKeySize / 32];  // Of kLanes keys.
-};
-
 // Adds what kHeads heads give the keys from `key` on to their scores.
 template <int kHeads>
-Floats ScoreHeads(const ScoreQueries& queries, const UnpackedKeys& keys,
-                  int64_t key, int64_t head, Floats total) {
+Floats ScoreHeads(const ScoreQueries& queries, const uint8_t* key_codes,
+                  const Floats* key_scales, int64_t head, Floats total) {
   const int64_t runs = queries.size / 8 * 2;
   const int64_t blocks = queries.size / 32;
   Floats products[kHeads];
@@ -36,7 +26,7 @@ Floats ScoreHeads(const ScoreQueries& queries, const UnpackedKeys& keys,
       exact[h] = BroadcastInt(queries.offsets[(head + h) * blocks + block]);
     }
     for (int64_t run = block * 8; run < block * 8 + 8; ++run) {
-      const uint8_t* codes = keys.codes + run * 64 + key * 4;
+      const uint8_t* codes = key_codes + run * 64;
       BALEEN_UNROLL
       for (int h = 0; h < kHeads; ++h) {
         exact[h] =
@@ -48,7 +38,7 @@ Floats ScoreHeads(const ScoreQueries& queries, const UnpackedKeys& keys,
       // Powers of two: the product with the integer is exact.
       const Floats scale =
           Multiply(Broadcast(queries.scales[(head + h) * blocks + block]),
-                   keys.scales[block]);
+                   key_scales[block]);
       products[h] = Add(products[h], Multiply(ToFloats(exact[h]), scale));
     }
   }
@@ -154,30 +144,35 @@ void ScoreFolded(const ScoreQueries& queries, const uint8_t* codes,
   }
 }
 
-void Score(const ScoreQueries& queries, const uint8_t* group, float* scores) {
-  const int64_t runs = queries.size / 8;
-  UnpackedKeys keys;
+void UnpackGroup(int64_t size, const uint8_t* group, bool fold,
+                 UnpackedKeys* keys) {
+  const int64_t runs = size / 8;
   for (int64_t run = 0; run < runs; ++run) {
-    UnpackKeys(group + run * 64, keys.codes + run * 128);
+    UnpackKeys(group + run * 64, keys->codes + run * 128);
   }
-  const uint8_t* key_scales = group + runs * 64;
-  uint8_t least[kRowUnit];
-  if (queries.folded_runs != nullptr &&
-      FoldKeys(queries.size, key_scales, keys.codes, least)) {
-    ScoreFolded(queries, keys.codes, least, scores);
+  keys->scales = group + runs * 64;
+  keys->folded = fold && FoldKeys(size, keys->scales, keys->codes, keys->least);
+}
+
+void Score(const ScoreQueries& queries, const UnpackedKeys& keys,
+           float* scores) {
+  if (keys.folded) {
+    ScoreFolded(queries, keys.codes, keys.least, scores);
     return;
   }
   for (int64_t key = 0; key < kRowUnit; key += kLanes) {
+    Floats scales[kMostKeySize / 32];
     for (int64_t block = 0; block < queries.size / 32; ++block) {
-      keys.scales[block] = LoadPowers(key_scales + block * kRowUnit + key);
+      scales[block] = LoadPowers(keys.scales + block * kRowUnit + key);
     }
+    const uint8_t* codes = keys.codes + key * 4;
     Floats total = Broadcast(0.0f);
     int64_t head = 0;
     for (; head + 4 <= queries.heads; head += 4) {
-      total = ScoreHeads<4>(queries, keys, key, head, total);
+      total = ScoreHeads<4>(queries, codes, scales, head, total);
     }
     for (; head < queries.heads; ++head) {
-      total = ScoreHeads<1>(queries, keys, key, head, total);
+      total = ScoreHeads<1>(queries, codes, scales, head, total);
     }
     Store(scores + key, queries.round ? RoundBf16(total) : total);
   }

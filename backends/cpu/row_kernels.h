@@ -79,6 +79,17 @@ struct ScoreQueries {
   const int32_t* folded_offsets;  // [heads]: -96 times the sum of a head
   const float* folded_scales;     // [heads]: the smallest, over 4
 };
+
+// The keys of a group, unpacked: for each run of 8 elements the even ones of 16
+// keys, then the odd ones, as 2 * e2m1 + 12; or folded, (2 * e2m1 << shift) + 96.
+inline constexpr int64_t kMostKeySize = 1024;
+struct UnpackedKeys {
+  alignas(64) uint8_t codes[kMostKeySize / 8 * 2 * 64];
+  const uint8_t* scales;    // [size / 32, 16]
+  bool folded;              // For queries that are as well.
+  uint8_t least[kRowUnit];  // If so, the least scale of each key.
+};
+
 // Bits that elements may be shifted by: bytes of 24 << 3 and 12 << 2, of which
 // pairs of products fit into 16 bits.
 inline constexpr int kKeyFold = 3;
@@ -141,8 +152,14 @@ struct RowKernels {
                const float* const* apes, int64_t count, int64_t size,
                float* pooled);
 
-  // Scores of the 16 keys of a group (state.h).
-  void (*score)(const ScoreQueries& queries, const uint8_t* group,
+  // Unpacks the 16 keys of a group (state.h), which must outlive them; folded if
+  // `fold` and their scales allow it.
+  void (*unpack_keys)(int64_t size, const uint8_t* group, bool fold,
+                      UnpackedKeys* keys);
+
+  // Scores of the 16 keys.
+  // REQUIRES: keys are folded only if the queries are
+  void (*score)(const ScoreQueries& queries, const UnpackedKeys& keys,
                 float* scores);
 
   // out[i] = the highest of x[i], x[width + i], x[2 * width + i], ... below

@@ -560,8 +560,9 @@ void Pool(const float* const* values, const float* const* gates,
 }
 
 constexpr RowKernels kKernels = {
-    EndHalfAndMean, Mix,    Join,       Norm, Widen, Gate,          Transform,
-    DecodeEntryRow, Attend, FinishHead, Pool, Score, ColumnHighest, Collect};
+    EndHalfAndMean, Mix,         Join,           Norm,          Widen,
+    Gate,           Transform,   DecodeEntryRow, Attend,        FinishHead,
+    Pool,           UnpackGroup, Score,          ColumnHighest, Collect};
 
 }  // namespace
 }  // namespace baleen::cpu

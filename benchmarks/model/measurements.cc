@@ -191,9 +191,13 @@ double Measurements::Bandwidth(int64_t threads) {
 const Rates& Measurements::PeaksFor(int64_t threads) {
   const auto [place, added] = peaks_.try_emplace(threads);
   if (added) {
-    for (int unit = 0; unit < probe::kUnitCount; ++unit) {
-      place->second.operations[static_cast<size_t>(unit)] = probe::MeasurePeak(
-          static_cast<probe::Unit>(unit), static_cast<int>(threads));
+    const bool tiles = flags_.isa.empty() || flags_.isa == "amx";
+    for (int i = 0; i < probe::kUnitCount; ++i) {
+      auto unit = static_cast<probe::Unit>(i);
+      if (unit == probe::Unit::kInt8Tiles && !tiles) unit = probe::Unit::kInt8;
+      if (unit == probe::Unit::kBf16Tiles && !tiles) unit = probe::Unit::kBf16;
+      place->second.operations[static_cast<size_t>(i)] =
+          probe::MeasurePeak(unit, static_cast<int>(threads));
     }
   }
   return place->second;

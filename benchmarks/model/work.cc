@@ -76,20 +76,20 @@ class Counter {
     const deepseek_v4::AttentionWeights& weights = layer.attention;
     const auto& compressor = weights.compressor;
     const auto& indexer = weights.indexer;
-    Multiply(BALEEN_OP_IN_PROJ, Unit::kBf16,
+    Multiply(BALEEN_OP_IN_PROJ, Unit::kBf16Tiles,
              {weights.wq_a, weights.wkv, compressor.wkv, compressor.wgate,
               indexer.compressor.wkv, indexer.compressor.wgate,
               indexer.weights_proj});
     Op(BALEEN_OP_QKV_POST).bytes +=
         Bytes(weights.q_norm) + Bytes(weights.kv_norm);
-    Multiply(BALEEN_OP_Q_UP, Unit::kBf16, {weights.wq_b, indexer.wq_b});
+    Multiply(BALEEN_OP_Q_UP, Unit::kBf16Tiles, {weights.wq_b, indexer.wq_b});
     Op(BALEEN_OP_COMPRESS).bytes +=
         Bytes(compressor.ape) + Bytes(compressor.norm) +
         Bytes(indexer.compressor.ape) + Bytes(indexer.compressor.norm);
     if (layer.ratio == 4) Index();
     Attend(layer.ratio);
-    Multiply(BALEEN_OP_WO_A, Unit::kBf16, {weights.wo_a});
-    Multiply(BALEEN_OP_WO_B, Unit::kBf16, {weights.wo_b});
+    Multiply(BALEEN_OP_WO_A, Unit::kBf16Tiles, {weights.wo_a});
+    Multiply(BALEEN_OP_WO_B, Unit::kBf16Tiles, {weights.wo_b});
   }
 
   // The sum over the rows of a session of what each sees.
@@ -112,10 +112,12 @@ class Counter {
     op.bytes +=
         sessions * static_cast<double>(end() / 4) * (size / 2 + size / 32);
     const double keys = SumOverRows([](int64_t length) { return length / 4; });
-    Compute(op, Unit::kInt8, sessions * 2 * size * config_.index_heads * keys);
+    Compute(op, Unit::kInt8Tiles,
+            sessions * 2 * size * config_.index_heads * keys);
   }
 
-  // Scores of entries and sums of them, for each head.
+  // Scores of entries and sums of them, for each head; of floats, since what is
+  // attended to is widened to them.
   void Attend(int32_t ratio) {
     OperatorWork& op = Op(BALEEN_OP_SPARSE_ATTN);
     const auto selected = [&](int64_t length) {
@@ -134,7 +136,7 @@ class Counter {
     const double entry = plain + 2.0 * config_.rope_size + plain / 64 + 1;
     const auto sessions = static_cast<double>(shape_.sessions);
     op.bytes += sessions * distinct * entry;
-    Compute(op, Unit::kBf16,
+    Compute(op, Unit::kF32,
             sessions * seen * 4 * config_.heads * config_.head_size);
   }
 
@@ -148,17 +150,17 @@ class Counter {
     const double visited =
         experts * (1 - std::pow(1 - visits / experts, rows_));
     const auto routed = [&](baleen_op op, const Tensor& matrix) {
-      const Unit unit =
-          matrix.type == BALEEN_TYPE_F4_E2M1 ? Unit::kInt8 : Unit::kBf16;
+      const Unit unit = matrix.type == BALEEN_TYPE_F4_E2M1 ? Unit::kInt8Tiles
+                                                           : Unit::kBf16Tiles;
       Op(op).bytes += visited * Bytes(matrix);
       Compute(Op(op), unit, 2 * rows_ * visits * Elements(matrix));
     };
     routed(BALEEN_OP_MOE_GATE_UP, moe.experts.front().w1);
     routed(BALEEN_OP_MOE_GATE_UP, moe.experts.front().w3);
     routed(BALEEN_OP_MOE_DOWN, moe.experts.front().w2);
-    Multiply(BALEEN_OP_MOE_GATE_UP, Unit::kBf16,
+    Multiply(BALEEN_OP_MOE_GATE_UP, Unit::kBf16Tiles,
              {moe.shared.w1, moe.shared.w3});
-    Multiply(BALEEN_OP_MOE_DOWN, Unit::kBf16, {moe.shared.w2});
+    Multiply(BALEEN_OP_MOE_DOWN, Unit::kBf16Tiles, {moe.shared.w2});
   }
 
   // Only for rows whose logits are wanted.
@@ -167,7 +169,7 @@ class Counter {
     rows_ = static_cast<double>(shape_.sessions);
     Multiply(BALEEN_OP_HC_HEAD, Unit::kF32, {weights_.head_hyper.fn});
     Op(BALEEN_OP_HC_HEAD).bytes += Bytes(weights_.norm);
-    Multiply(BALEEN_OP_HEAD, Unit::kBf16, {weights_.head});
+    Multiply(BALEEN_OP_HEAD, Unit::kBf16Tiles, {weights_.head});
   }
 
   const Config& config_;

@@ -1,5 +1,6 @@
 // What a step must read and compute at the least, operator by operator: the
-// floor that a measured time is held against.
+// floor that a measured time is held against.  Operations are counted by the
+// unit that the CPU backend uses for them at its best.
 #pragma once
 
 #include <array>

@@ -56,7 +56,8 @@ class BenchBatch {
   baleen_batch batch_;
 };
 
-// State of one slot and kPositions positions; its bytes make sound entries.
+// State of one slot and kPositions positions; its bytes make sound entries, and
+// keys with scales near one, as real ones have.
 class BenchState {
  public:
   BenchState(BenchDevice& device, uint32_t ratio) {
@@ -67,7 +68,7 @@ class BenchState {
       const bool by_slot =
           pool == BALEEN_POOL_WINDOW || pool == BALEEN_POOL_TAIL;
       slabs_[pool].assign(bytes * (by_slot ? 1 : state_.shape.slab_pages),
-                          0x38);
+                          pool == BALEEN_POOL_KEYS ? 0x7B : 0x38);
       addresses_[pool] = slabs_[pool].data();
       state_.slabs[pool] = &addresses_[pool];
     }

@@ -8,22 +8,31 @@
 #include <vector>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace baleen::probe {
 namespace {
 
-// A loop of products.
-struct Kernel {
-  void (*run)() = nullptr;
-  double operations = 0;  // Of one product.
-};
-
 constexpr int kPasses = 200;
 constexpr int kRounds = 50'000;
 // So many sums that none is waited for: two products a cycle, four cycles each.
 constexpr int kSums = 12;
+// The same with tiles, whose products take 16 cycles.
+constexpr int kTileRounds = 12'000;
+constexpr int kTileSums = 4;
+
+// A loop of products.
+struct Kernel {
+  void (*run)() = nullptr;
+  double operations = 0;  // Of one product.
+  double products = double{kRounds} * kSums;
+};
 
 #if defined(__x86_64__)
 
@@ -74,6 +83,57 @@ BALEEN_PEAK_LOOP(Int8Avx512, "avx512f,avx512vnni", __m512i, __m512i,
 BALEEN_PEAK_LOOP(Bf16Avx512, "avx512f,avx512bf16", __m512i, __m512,
                  BALEEN_BF16_512)
 
+struct alignas(64) TileConfiguration {
+  uint8_t palette;
+  uint8_t start_row;
+  uint8_t reserved[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+};
+
+// Eight whole registers; zeros are as fast as anything.
+__attribute__((target("amx-tile"))) void ConfigureTiles() {
+  TileConfiguration configuration = {};
+  configuration.palette = 1;
+  for (int i = 0; i < 8; ++i) {
+    configuration.row_bytes[i] = 64;
+    configuration.rows[i] = 16;
+  }
+  asm volatile("" : : : "memory");
+  _tile_loadconfig(&configuration);
+}
+
+#define BALEEN_TILE_PEAK_LOOP(name, features, product)        \
+  __attribute__((target("amx-tile," features))) void name() { \
+    ConfigureTiles();                                         \
+    for (int round = 0; round < kTileRounds; ++round) {       \
+      product(0, 4, 6);                                       \
+      product(1, 4, 7);                                       \
+      product(2, 5, 6);                                       \
+      product(3, 5, 7);                                       \
+    }                                                         \
+    _tile_release();                                          \
+  }
+BALEEN_TILE_PEAK_LOOP(Int8Amx, "amx-int8", _tile_dpbssd)
+BALEEN_TILE_PEAK_LOOP(Bf16Amx, "amx-bf16", _tile_dpbf16ps)
+
+// As the CPU backend finds out (backends/cpu/device.cc): the kernel has to be
+// asked for the registers.
+bool HasTiles() {
+#if defined(__linux__)
+  unsigned int a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned int kFeatures = 7;
+  constexpr unsigned int kBf16TileInt8 = 1u << 22 | 1u << 24 | 1u << 25;
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;
+  return __get_cpuid_count(kFeatures, 0, &a, &b, &c, &d) != 0 &&
+         (d & kBf16TileInt8) == kBf16TileInt8 &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 Kernel FindF32() {
   if (__builtin_cpu_supports("avx512f")) return {F32Avx512, 32};
   if (__builtin_cpu_supports("avx2")) return {F32Avx2, 16};
@@ -89,6 +149,12 @@ Kernel FindKernel(Unit unit) {
     case Unit::kBf16:
       if (__builtin_cpu_supports("avx512bf16")) return {Bf16Avx512, 64};
       return FindF32();
+    case Unit::kInt8Tiles:
+      if (HasTiles()) return {Int8Amx, 32768, double{kTileRounds} * kTileSums};
+      return FindKernel(Unit::kInt8);
+    case Unit::kBf16Tiles:
+      if (HasTiles()) return {Bf16Amx, 16384, double{kTileRounds} * kTileSums};
+      return FindKernel(Unit::kBf16);
     default:
       return FindF32();
   }
@@ -107,7 +173,7 @@ double BestRate(const Kernel& kernel) {
     const std::chrono::duration<double> seconds = Clock::now() - begin;
     least = std::min(least, seconds.count());
   }
-  return kernel.operations * kSums * kRounds / least;
+  return kernel.operations * kernel.products / least;
 }
 
 }  // namespace

@@ -61,5 +61,19 @@ BENCHMARK_CAPTURE(Multiply, f32, Unit::kF32)
     ->Unit(benchmark::kMillisecond)
     ->Iterations(1)
     ->UseManualTime();
+BENCHMARK_CAPTURE(Multiply, int8_tiles, Unit::kInt8Tiles)
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(1)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(Multiply, bf16_tiles, Unit::kBf16Tiles)
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(1)
+    ->UseManualTime();
 
 }  // namespace

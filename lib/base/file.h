@@ -85,7 +85,8 @@ class FileWriter {
   // May be called by several threads at once.
   Status WriteAt(uint64_t offset, const void* data, size_t size);
   uint64_t size() const { return size_; }
-  // Syncs, closes, and renames to the path.
+  // Syncs, closes, and renames to the path, of which POSIX's rename syncs the
+  // folder.
   Status Commit();
 
  private:

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
+#include <cstring>
 
 #include "base/file.h"
 #include "base/posix_io.h"
@@ -95,7 +97,7 @@ int32_t Write(void*, void* file, uint64_t offset, const void* buffer,
 int32_t Sync(void*, void* file) { return fsync(ToDescriptor(file)); }
 
 int32_t Rename(void*, const char* from, const char* to) {
-  return std::rename(from, to);
+  return std::rename(from, to) == 0 && SyncFolderOf(to) ? 0 : 1;
 }
 
 int32_t Remove(void*, const char* path) { return unlink(path); }
@@ -130,6 +132,27 @@ bool WriteAt(int descriptor, uint64_t offset, const void* buffer, size_t size) {
     size -= static_cast<size_t>(done);
   }
   return true;
+}
+
+bool SyncFolderOf(const char* path) {
+  char folder[PATH_MAX] = ".";
+  if (const char* const slash = std::strrchr(path, '/'); slash != nullptr) {
+    // The slash of a file in the root is its folder.
+    const size_t size = std::max<size_t>(static_cast<size_t>(slash - path), 1);
+    if (size >= sizeof folder) {
+      errno = ENAMETOOLONG;
+      return false;
+    }
+    std::memcpy(folder, path, size);
+    folder[size] = '\0';
+  }
+  const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return errno == EACCES;
+  const bool synced = fsync(descriptor) == 0 || errno == EINVAL;
+  const int reason = errno;
+  close(descriptor);
+  errno = reason;
+  return synced;
 }
 
 const baleen_files& PosixFiles() {

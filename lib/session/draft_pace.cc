@@ -25,8 +25,15 @@ constexpr uint32_t kFirstPause = 16;
 constexpr uint32_t kLongestPause = 256;
 // What comes true so often needs no more trials to be believed.
 constexpr double kSure = 0.9;
-// Steps that a trial's guess is paid by, for each that it takes as long as.
-constexpr double kTrialSteps = 64;
+// Guesses that promise less are not made: so far costs are measured wrong.
+constexpr double kLeastGain = 1.03;
+
+// What guesses may lose, in steps: these, and this share of all tokens.
+constexpr double kLossAtFirst = 1;
+constexpr double kLossShare = 1.0 / 80;
+// What they have brought pays for so many steps that are lost later.
+constexpr double kMostSaved = 8;
+constexpr double kLongestRest = 1 << 20;
 
 double Mix(double old, double fresh, double weight) {
   return old == 0 ? fresh : old + (fresh - old) * weight;
@@ -72,30 +79,53 @@ double DraftPace::Speed(const PassTimes& times, size_t guesses) const {
   return tokens / (times.Of(guesses + 1) + guess_seconds_ * Shares(guesses));
 }
 
+double DraftPace::Cost(const PassTimes& times, size_t guesses) const {
+  return (times.Of(guesses + 1) + guess_seconds_ * Shares(guesses)) /
+             times.Of(1) -
+         1;
+}
+
+double DraftPace::StepsUntil(double cost) const {
+  const double allowed = kLossAtFirst + kLossShare * tokens_;
+  return std::clamp((lost_ + cost - allowed) / kLossShare, 0.0, kLongestRest);
+}
+
 size_t DraftPace::Choose(const PassTimes& times, size_t limit) {
+  tokens_ += 1;
   limit = std::min(limit, reach_);
   if (limit == 0) return 0;
   size_t best = 0;
+  double most = kLeastGain * Speed(times, 0);
   for (size_t k = 1; k <= limit; ++k) {
-    if (Speed(times, k) > Speed(times, best)) best = k;
+    const double speed = Speed(times, k);
+    if (speed <= most) continue;
+    best = k;
+    most = speed;
   }
+  const auto affordable =
+      static_cast<uint32_t>(StepsUntil(Cost(times, std::max<size_t>(best, 1))));
   if (best > 0) {
     pause_ = kFirstPause;
     paused_ = 0;
-    return best;
+    rest_ = affordable;
+    return rest_ == 0 ? best : 0;
   }
-  // A drafter that has much to catch up on waits longer.
-  const double least = kTrialSteps * guess_seconds_ / times.Of(1);
-  return ++paused_ < pause_ || paused_ < least ? 0 : 1;
+  ++paused_;
+  rest_ = std::max(affordable, pause_ - std::min(pause_, paused_));
+  return rest_ == 0 ? 1 : 0;
 }
 
-void DraftPace::Learn(size_t guessed, size_t accepted, double seconds) {
+void DraftPace::Learn(const PassTimes& times, size_t guessed, size_t accepted,
+                      double seconds) {
   if (guessed == 0) return;
   if (seconds > 0) {
     double one = seconds / Shares(guessed);
     if (guess_seconds_ > 0) one = std::min(one, kOutlier * guess_seconds_);
     guess_seconds_ = Mix(guess_seconds_, one, kTimeWeight);
   }
+  const auto brought = static_cast<double>(accepted);
+  tokens_ += brought;
+  lost_ = std::max(lost_ + Cost(times, guessed) - brought, -kMostSaved);
   for (size_t i = 0; i < std::min(guessed, accepted + 1); ++i) {
     const double kept = i < accepted ? 1 : 0;
     const double first_weights = 1.0 / (++seen_[i] + 1);

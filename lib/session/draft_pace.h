@@ -8,6 +8,10 @@
 // still made now and then, ever less often: 1 step in 256 at the least.  If it
 // comes true the next step makes one, too, so that a text that becomes
 // predictable is noticed soon.
+//
+// What guesses cost is held against what they brought.  Once they have lost the
+// time of a token, and of 1.25 % of all tokens, none is made that might lose
+// more, whatever it promises: so no text is written much slower than without.
 #pragma once
 
 #include <array>
@@ -35,13 +39,21 @@ class DraftPace {
   // `one_by_one`: each guess takes its time; else all take one together.
   explicit DraftPace(bool one_by_one);
 
-  // At most `limit`.  `times` knows what a row alone costs.
+  // For the next step.  At most `limit`.  `times` knows what a row alone costs.
   size_t Choose(const PassTimes& times, size_t limit);
   // What became of `guessed` tokens, which took so long to guess; 0: that is not
   // known.
-  void Learn(size_t guessed, size_t accepted, double seconds);
+  void Learn(const PassTimes& times, size_t guessed, size_t accepted,
+             double seconds);
+  // For how many more steps nothing will be guessed, as it looked when Choose was
+  // last asked.
+  uint32_t rest() const { return rest_; }
 
  private:
+  // Steps that so many guesses take more than they bring if none comes true.
+  double Cost(const PassTimes& times, size_t guesses) const;
+  // Steps until so much may be lost.
+  double StepsUntil(double cost) const;
   // Tokens a second with so many guesses.
   double Speed(const PassTimes& times, size_t guesses) const;
   // How often a guess's time is taken for so many.
@@ -56,6 +68,11 @@ class DraftPace {
   double guess_seconds_ = 0;
   uint32_t pause_;  // Steps without guesses before the next trial.
   uint32_t paused_ = 0;
+  uint32_t rest_ = 0;
+  // In steps without guesses: how many more all guesses took than they brought,
+  // and tokens so far.
+  double lost_ = 0;
+  double tokens_ = 0;
 };
 
 }  // namespace baleen

@@ -67,6 +67,11 @@ Drafting::Drafting(Model* model, const baleen_session_options& options,
 
 void Drafting::Attach(StepPart* part) {
   if (!sees_streams()) return;
+  // Copying them costs a small model 1 % of a step.
+  if (model_pace_.rest() > kCatchUpRows) {
+    seen_count_ = 0;
+    return;
+  }
   if (seen_.empty()) seen_.resize(kMostSeen * row_size());
   const size_t rows = part->tokens.size();
   const size_t wanted = std::min(rows, kFeedRows);
@@ -97,6 +102,7 @@ void Drafting::Keep(size_t tokens) {
   const auto end = static_cast<int64_t>(tokens);
   seen_count_ = static_cast<size_t>(std::clamp<int64_t>(
       end - seen_first_, 0, static_cast<int64_t>(seen_count_)));
+  fed_end_ = std::min(fed_end_, end);
 }
 
 Status Drafting::Guess(const GuessRequest& request) {
@@ -144,7 +150,7 @@ void Drafting::Learn(size_t guesses, size_t accepted, double seconds) {
   if (seconds > 0) times_.Learn(guesses + 1, seconds);
   // Those of a step that failed were never put to the test.
   if (pace_ != nullptr && guesses == guessed_) {
-    pace_->Learn(guesses, accepted, usual_ ? guess_seconds_ : 0);
+    pace_->Learn(times_, guesses, accepted, usual_ ? guess_seconds_ : 0);
   }
   pace_ = nullptr;
 }
@@ -174,7 +180,9 @@ Status Drafting::GuessWithDspark(const GuessRequest& request, size_t count) {
 }
 
 Status Drafting::Feed(const GuessRequest& request) {
-  const size_t count = std::min(kFeedRows, seen_count_);
+  const bool follows = seen_first_ <= fed_end_;
+  const size_t count =
+      std::min(follows ? kFeedRows : kCatchUpRows, seen_count_);
   const size_t first = seen_count_ - count;
   MtpRows rows;
   rows.state = request.state;
@@ -189,6 +197,7 @@ Status Drafting::Feed(const GuessRequest& request) {
     std::copy_n(streams_.data() + (count - 1) * row_size(), row_size(),
                 streams_.data());
   }
+  fed_end_ = rows.position + static_cast<int64_t>(count);
   seen_count_ = 0;
   return Status();
 }
@@ -206,6 +215,11 @@ Status Drafting::GuessWithMtp(const GuessRequest& request, size_t count) {
   usual_ = fed_;
   fed_ = true;
   BALEEN_RETURN_IF_ERROR(Feed(request));
+  // With the host's penalties and biases, but no random number: that of the
+  // position picks the same token from other chances only if all that come
+  // before it in the vocabulary are as likely, too.
+  baleen_sampling likeliest = *request.sampling;
+  likeliest.flags |= BALEEN_SAMPLING_GREEDY;
   for (size_t i = 0; i < count; ++i) {
     if (i > 0) {
       MtpRows rows;
@@ -219,9 +233,8 @@ Status Drafting::GuessWithMtp(const GuessRequest& request, size_t count) {
           mode_, rows, request.cancel, logits_.data(), streams_.data()));
     }
     baleen_token token = -1;
-    BALEEN_RETURN_IF_ERROR(
-        request.sampler->Choose(logits_, tokens, request.seed,
-                                *request.sampling, request.defaults, &token));
+    BALEEN_RETURN_IF_ERROR(request.sampler->Choose(
+        logits_, tokens, request.seed, likeliest, request.defaults, &token));
     tokens.Add({&token, 1});
   }
   return Status();

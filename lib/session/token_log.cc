@@ -51,18 +51,6 @@ uint64_t RecordChecksum(uint64_t before, const LogRecord& record,
   return sum.Value();
 }
 
-// A name is on the disk only when its folder is.
-void SyncFolder(const String& path) {
-  String folder(path, path.get_allocator());
-  const size_t end = folder.rfind('/');
-  folder.resize(end == String::npos ? 0 : std::max<size_t>(end, 1));
-  const int descriptor = open(folder.empty() ? "." : folder.c_str(),
-                              O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  fsync(descriptor);
-  close(descriptor);
-}
-
 }  // namespace
 
 TokenLog::TokenLog(const char* path, int descriptor, Memory* memory)
@@ -129,10 +117,9 @@ Status TokenLog::Begin(const LogOwner& owner, uint64_t seed) {
   header.checksum = HeaderChecksum(header);
   if (ftruncate(descriptor_, 0) != 0 ||
       !WriteAt(descriptor_, 0, &header, sizeof header) ||
-      fsync(descriptor_) != 0) {
+      fsync(descriptor_) != 0 || !SyncFolderOf(path_.c_str())) {
     return CannotWrite();
   }
-  SyncFolder(path_);
   offset_ = sizeof header;
   checksum_ = header.checksum;
   seed_ = seed;

@@ -7,6 +7,7 @@
 #include <string>
 #include <tuple>
 
+#include "chances.h"
 #include "pocket.h"
 
 namespace baleen_test {
@@ -297,53 +298,21 @@ TEST_P(SpeculationTest, GenerationEndsAtTheSameToken) {
   }
 }
 
-// Chances of tokens at temperature 1.
-std::vector<double> Chances(const std::vector<float>& logits) {
-  std::vector<double> chances(logits.size());
-  double sum = 0;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    sum += chances[i] = std::exp(static_cast<double>(logits[i]));
-  }
-  for (double& chance : chances) chance /= sum;
-  return chances;
-}
+// What 400 seeds draw at one place of a text that repeats itself, with a guess
+// each time: the same one, since it depends on no random number.
+struct Drawn {
+  std::vector<size_t> first;
+  std::vector<size_t> second;  // Behind a guess that was accepted.
+  size_t guess = 0;
+  std::vector<double> chances;         // At that place,
+  std::vector<double> second_chances;  // and behind the guess.
+};
 
-// Of tokens drawn `draws` times: over the likeliest ones and the rest.
-double ChiSquare(const std::vector<double>& chances,
-                 const std::vector<size_t>& drawn, size_t likeliest) {
-  std::vector<size_t> order(chances.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return chances[a] > chances[b]; });
-  const auto draws = static_cast<double>(drawn.size());
-  double rest = 1;
-  double chi_square = 0;
-  size_t others = drawn.size();
-  const auto add = [&](double share, size_t seen) {
-    const double expected = share * draws;
-    const double off = static_cast<double>(seen) - expected;
-    chi_square += off * off / expected;
-  };
-  for (size_t i = 0; i < likeliest; ++i) {
-    const auto seen =
-        static_cast<size_t>(std::count(drawn.begin(), drawn.end(), order[i]));
-    add(chances[order[i]], seen);
-    rest -= chances[order[i]];
-    others -= seen;
-  }
-  add(rest, others);
-  return chi_square;
-}
+constexpr size_t kSeeds = 400;
 
-// A guess must be accepted as often as the model would have chosen it, and what
-// is chosen must follow the model's chances, guess or no guess.  At one place of
-// a text that repeats itself, with 400 seeds: the share of accepted guesses is
-// within four standard deviations of the guess's chance, and the chi-square of
-// the chosen tokens over the 5 likeliest and the rest is below 25.7, the 99.99 %
-// point at 5 degrees of freedom.
-TEST(Speculation, GuessesAreAcceptedAsOftenAsTheyAreLikely) {
-  constexpr size_t kSeeds = 400;
-  constexpr size_t kRead = 9;  // Tokens of the repetition that are read.
+Drawn DrawWithGuesses(baleen_draft draft) {
+  constexpr size_t kRead = 46;  // Tokens of the repetition that are read.
+  constexpr size_t kForced = 3;
   const Tokens text = LongPrompt(100);
   Tokens prompt = text;
   prompt.insert(prompt.end(), text.begin() + 1, text.begin() + kRead);
@@ -354,45 +323,66 @@ TEST(Speculation, GuessesAreAcceptedAsOftenAsTheyAreLikely) {
   sampling.struct_size = sizeof sampling;
   sampling.temperature = 1;
   sampling.top_p = 1;
-  std::vector<size_t> drawn;
-  size_t guessed = 0;
-  size_t accepted = 0;
+  Drawn drawn;
   for (size_t seed = 1; seed <= kSeeds; ++seed) {
-    const Session session =
-        Guessing(BALEEN_DRAFT_LOOKUP, BALEEN_MODE_FAST, seed);
+    const Session session = Guessing(draft, BALEEN_MODE_FAST, seed);
     Append(session, prompt);
-    // Three plain steps to tokens that are known, for lookup to know the
-    // costs.
+    // Plain steps to tokens that are known, for what a step costs.
     baleen_token token = -1;
     size_t got = 0;
-    for (size_t i = 0; i < 3; ++i) {
+    for (size_t i = 0; i < kForced; ++i) {
       const baleen_token_bias bias = {text[kRead + i], 1e4f};
       baleen_sampling forced = sampling;
       forced.biases = &bias;
       forced.bias_count = 1;
       EXPECT_OK(baleen_session_step(session.get(), &forced, &token, 1, &got,
                                     &last_error));
-      ASSERT_EQ(token, text[kRead + i]);
+      EXPECT_EQ(token, text[kRead + i]);
     }
     std::array<baleen_token, 2> some = {-1, -1};
     EXPECT_OK(baleen_session_step(session.get(), &sampling, some.data(), 2,
                                   &got, &last_error));
     const baleen_session_stats stats = Stats(session);
-    guessed += stats.drafted_tokens;
-    accepted += stats.accepted_tokens;
+    EXPECT_EQ(stats.drafted_tokens, 1u);
     EXPECT_EQ(got, 1 + stats.accepted_tokens);
-    EXPECT_EQ(stats.accepted_tokens == 1, some[0] == text[kRead + 3]);
-    drawn.push_back(static_cast<size_t>(some[0]));
+    drawn.first.push_back(static_cast<size_t>(some[0]));
+    if (got < 2) continue;
+    if (drawn.second.empty()) drawn.guess = drawn.first.back();
+    EXPECT_EQ(drawn.first.back(), drawn.guess);
+    drawn.second.push_back(static_cast<size_t>(some[1]));
   }
-  EXPECT_EQ(guessed, kSeeds);
   const Session reference = MakeSession();
-  prompt.insert(prompt.end(), text.begin() + kRead, text.begin() + kRead + 3);
+  prompt.insert(prompt.end(), text.begin() + kRead,
+                text.begin() + kRead + kForced);
   Append(reference, prompt);
-  const std::vector<double> chances = Chances(Logits(reference));
-  EXPECT_LT(ChiSquare(chances, drawn, 5), 25.7);
-  const double p = chances[static_cast<size_t>(text[kRead + 3])];
+  drawn.chances = Chances(Logits(reference));
+  Append(reference, {static_cast<baleen_token>(drawn.guess)});
+  drawn.second_chances = Chances(Logits(reference));
+  return drawn;
+}
+
+class AcceptanceTest : public testing::TestWithParam<baleen_draft> {};
+
+INSTANTIATE_TEST_SUITE_P(Drafts, AcceptanceTest,
+                         testing::Values(BALEEN_DRAFT_LOOKUP,
+                                         BALEEN_DRAFT_MODEL));
+
+// A guess that is certain is accepted with the chance sum min(p, q) = p(guess):
+// as often as the model chooses it, within four standard deviations.  What is
+// chosen follows the model's chances, guess or no guess, and so does what is
+// chosen behind a guess that came true.
+TEST_P(AcceptanceTest, IsTheChanceOfTheGuess) {
+  const Drawn drawn = DrawWithGuesses(GetParam());
+  const size_t accepted = drawn.second.size();
+  ASSERT_GT(accepted, 100u);
+  EXPECT_EQ(static_cast<size_t>(std::count(drawn.first.begin(),
+                                           drawn.first.end(), drawn.guess)),
+            accepted);
+  const double p = drawn.chances[drawn.guess];
   EXPECT_NEAR(static_cast<double>(accepted) / kSeeds, p,
-              4 * std::sqrt(p * (1 - p) / kSeeds));
+              FourDeviations(p, kSeeds));
+  EXPECT_LT(ChiSquare5(drawn.chances, drawn.first), kChiSquare5);
+  EXPECT_LT(ChiSquare5(drawn.second_chances, drawn.second), kChiSquare5);
 }
 
 }  // namespace

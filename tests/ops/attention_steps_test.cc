@@ -186,7 +186,7 @@ TEST(AttentionSteps, GiveTheSameBitsHoweverTheyAreCut) {
           }
         }
       },
-      {3});
+      {3}, kIsasWithTiles);
 }
 
 }  // namespace

@@ -112,14 +112,19 @@ struct Case {
 const std::vector<Part> kParts = {{1, 0, 6}, {0, 62, 3}, {2, 1087, 2}};
 
 TEST(IndexerScore, AgreesWithDoublePrecision) {
-  ForEachVariant([](TestDevice& device) {
+  ForEachVariantWithTiles([](TestDevice& device) {
     for (const baleen_mode mode : kModes) {
       for (const baleen_type type : {BALEEN_TYPE_F4_E2M1, BALEEN_TYPE_I8}) {
-        for (const int64_t heads : {1, 7, 64}) {
+        for (const int64_t heads : {1, 7, 12, 64}) {
           const Spread spread = heads == 7 ? kSpreads[0] : kSpreads[3];
           Case c(device, kParts, heads, mode, type, spread);
           BALEEN_RUN(device, INDEXER_SCORE, indexer_score, c.args);
-          EXPECT_EQ(device.implementation(), device.isa());
+          // There are tiles only for fast mode and heads by fours.
+          const bool tiles = std::string(device.isa()) == "amx";
+          const bool fit = mode == BALEEN_MODE_FAST && type == BALEEN_TYPE_I8 &&
+                           heads % 4 == 0;
+          EXPECT_EQ(device.implementation(),
+                    tiles && !fit ? "avx512" : device.isa());
           int64_t row = 0;
           for (const Part& part : kParts) {
             for (int32_t i = 0; i < part.count; ++i, ++row) {
@@ -143,37 +148,75 @@ TEST(IndexerScore, AgreesWithDoublePrecision) {
 }
 
 // The bits of all scores that are seen.
-void RunAndRead(TestDevice& device, baleen_mode mode, Spread spread,
-                std::vector<uint32_t>* bits) {
-  Case c(device, kParts, 64, mode, BALEEN_TYPE_I8, spread);
-  BALEEN_RUN(device, INDEXER_SCORE, indexer_score, c.args);
+std::vector<uint32_t> Bits(const std::vector<Part>& parts, Case& c) {
+  std::vector<uint32_t> bits;
   int64_t row = 0;
-  for (const Part& part : kParts) {
+  for (const Part& part : parts) {
     for (int32_t i = 0; i < part.count; ++i, ++row) {
       for (int32_t s = 0; s < (part.position + i + 1) / 4; ++s) {
-        bits->push_back(BitsOfFloat(static_cast<float>(c.scores.Get(row, s))));
+        bits.push_back(BitsOfFloat(static_cast<float>(c.scores.Get(row, s))));
       }
+    }
+  }
+  return bits;
+}
+
+// The definition leaves no freedom, so every implementation gives the bits of
+// the first, which is the reference; `change` changes the case first.
+void ExpectSameBits(const std::vector<Part>& parts, int64_t heads,
+                    baleen_mode mode, Spread spread,
+                    const std::function<void(Case&)>& change = {}) {
+  std::vector<uint32_t> first;
+  ForEachVariantWithTiles([&](TestDevice& device) {
+    Case c(device, parts, heads, mode, BALEEN_TYPE_I8, spread);
+    if (change) change(c);
+    BALEEN_RUN(device, INDEXER_SCORE, indexer_score, c.args);
+    const std::vector<uint32_t> bits = Bits(parts, c);
+    if (first.empty()) first = bits;
+    EXPECT_EQ(bits, first);
+  });
+}
+
+TEST(IndexerScore, AllImplementationsAgree) {
+  for (const baleen_mode mode : kModes) {
+    for (const Spread& spread : kSpreads) {
+      ExpectSameBits(kParts, 64, mode, spread);
     }
   }
 }
 
-// The definition leaves no freedom, so every implementation gives these bits.
-TEST(IndexerScore, AllImplementationsAgree) {
-  for (const baleen_mode mode : kModes) {
-    for (const Spread& spread : kSpreads) {
-      std::vector<uint32_t> first;
-      ForEachVariant([&](TestDevice& device) {
-        std::vector<uint32_t> bits;
-        RunAndRead(device, mode, spread, &bits);
-        if (first.empty()) first = bits;
-        EXPECT_EQ(bits, first);
-      });
-    }
+// Rows that fill tiles, that leave some of one, and more than a task takes.
+TEST(IndexerScore, AllNumbersOfRowsAndHeadsAgree) {
+  for (const int64_t heads : {4, 12, 16, 20, 32, 48}) {
+    ExpectSameBits({{1, 500, 9}, {0, 3, 1}}, heads, BALEEN_MODE_FAST,
+                   kSpreads[0]);
+  }
+  ExpectSameBits({{1, 700, 70}}, 4, BALEEN_MODE_FAST, kSpreads[0]);
+  ExpectSameBits({{0, 100, 20}, {2, 900, 35}}, 64, BALEEN_MODE_FAST,
+                 kSpreads[1]);
+}
+
+// Weights and scales for which the order of products matters, or which leave
+// the range of normal numbers.
+TEST(IndexerScore, ExtremeFactorsAgree) {
+  const float weights[] = {0.0f, -0.0f, 1e-30f, -0x1p-40f, 0x1p40f, 1e30f};
+  for (const float weight : weights) {
+    ExpectSameBits(kParts, 64, BALEEN_MODE_FAST, kSpreads[0], [&](Case& c) {
+      for (int64_t head = 5; head < 64; head += 11) {
+        c.weights.Set(weight, 1, head);
+      }
+    });
+  }
+  for (const int scale : {94, 95, 159, 160, 200}) {
+    ExpectSameBits(kParts, 64, BALEEN_MODE_FAST, kSpreads[0], [&](Case& c) {
+      auto* scales = static_cast<uint8_t*>(c.queries.get()->scales);
+      std::fill(scales + 64 * 4, scales + 65 * 4, static_cast<uint8_t>(scale));
+    });
   }
 }
 
 TEST(IndexerScore, NoRows) {
-  ForEachVariant([](TestDevice& device) {
+  ForEachVariantWithTiles([](TestDevice& device) {
     Case c(device, {{0, 0, 0}}, 4, BALEEN_MODE_FAST, BALEEN_TYPE_I8,
            kSpreads[0]);
     BALEEN_RUN(device, INDEXER_SCORE, indexer_score, c.args);

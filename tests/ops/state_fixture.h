@@ -318,12 +318,19 @@ class TestDevice {
             BALEEN_OK)                                               \
       << (device).failure()
 
+// Instruction sets that operators without prepared weights have forms for; few
+// have one for tiles.
+inline const std::vector<const char*> kIsas = {"reference", "portable", "avx2",
+                                               "avx512_core", "avx512"};
+inline const std::vector<const char*> kIsasWithTiles = {
+    "reference", "portable", "avx2", "avx512_core", "avx512", "amx"};
+
 // Runs body(device) for each instruction set that this processor has, on one
 // thread and on three.
 inline void ForEachVariant(const std::function<void(TestDevice&)>& body,
-                           const std::vector<uint32_t>& widths = {1, 3}) {
-  for (const char* isa :
-       {"reference", "portable", "avx2", "avx512_core", "avx512"}) {
+                           const std::vector<uint32_t>& widths = {1, 3},
+                           const std::vector<const char*>& isas = kIsas) {
+  for (const char* isa : isas) {
     for (const uint32_t width : widths) {
       TestDevice device({isa, width});
       if (!device.exists()) continue;
@@ -332,6 +339,10 @@ inline void ForEachVariant(const std::function<void(TestDevice&)>& body,
       body(device);
     }
   }
+}
+inline void ForEachVariantWithTiles(
+    const std::function<void(TestDevice&)>& body) {
+  ForEachVariant(body, {1, 3}, kIsasWithTiles);
 }
 
 // A run of positions of the timeline in a slot.

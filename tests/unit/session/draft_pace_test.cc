@@ -25,7 +25,7 @@ size_t Steps(DraftPace* pace, const PassTimes& times, int steps, size_t right,
   size_t guesses = 0;
   for (int i = 0; i < steps; ++i) {
     const size_t count = pace->Choose(times, kMostGuesses);
-    pace->Learn(count, std::min(count, right),
+    pace->Learn(times, count, std::min(count, right),
                 seconds * static_cast<double>(count));
     guesses += count;
   }
@@ -77,7 +77,7 @@ TEST(DraftPaceTest, BeginsWithOneAndMakesMoreWhereTheyComeTrue) {
   DraftPace pace(true);
   for (const size_t count : {1u, 2u, 4u}) {
     EXPECT_EQ(pace.Choose(Times(1, 0.1), kMostGuesses), count);
-    pace.Learn(count, count, 0);
+    pace.Learn(Times(1, 0.1), count, count, 0);
   }
 }
 
@@ -137,7 +137,7 @@ TEST(DraftPaceTest, ABlockIsPaidForOnce) {
   DraftPace block(false);
   for (int i = 0; i < 200; ++i) {
     const size_t count = block.Choose(times, kMostGuesses);
-    block.Learn(count, count, 0.5);
+    block.Learn(times, count, count, 0.5);
   }
   EXPECT_EQ(block.Choose(times, kMostGuesses), kMostGuesses);
 }
@@ -168,12 +168,61 @@ double TimesFaster(double row, double guess, double chance, double see = 0) {
         seen = tokens;
       }
       times.Learn(guesses + 1, pass);
-      pace.Learn(guesses, right, guessing);
+      pace.Learn(times, guesses, right, guessing);
       time += pass + guessing;
       tokens += 1 + static_cast<double>(right);
     }
   }
   return tokens / time;
+}
+
+// Where guesses are right until they are relied on, then wrong for as long, and
+// cost what they cost: how many times sooner 2,000 tokens come.
+double AgainstAnAdversary(double row, double guess) {
+  const PassTimes times = Times(1, row);
+  DraftPace pace(true);
+  double time = 0;
+  double tokens = 0;
+  int streak = 0;
+  while (tokens < 2000) {
+    const size_t guesses = pace.Choose(times, kMostGuesses);
+    const bool right = guesses > 0 && guesses < 3 && streak < 4;
+    streak = right         ? streak + 1
+             : guesses > 0 ? std::max(0, streak - 1)
+                           : streak;
+    const size_t accepted = right ? guesses : 0;
+    const double guessing = guess * static_cast<double>(guesses);
+    pace.Learn(times, guesses, accepted, guessing);
+    time += 1 + row * static_cast<double>(guesses) + guessing;
+    tokens += 1 + static_cast<double>(accepted);
+  }
+  return tokens / time;
+}
+
+TEST(DraftPaceTest, LosesNoMoreThanItMay) {
+  for (const double row : {0.1, 0.4, 1.0}) {
+    for (const double guess : {0.0, 0.3, 2.0}) {
+      EXPECT_GT(AgainstAnAdversary(row, guess), 0.98) << row << " " << guess;
+    }
+  }
+}
+
+TEST(DraftPaceTest, RestsForAsLongAsItSays) {
+  const PassTimes times = Times(1, 0.3);
+  DraftPace pace(true);
+  Steps(&pace, times, 50, 0, 0.5);
+  for (int trials = 0; trials < 3; ++trials) {
+    while (pace.Choose(times, kMostGuesses) > 0) {
+      pace.Learn(times, 1, 0, 0.5);
+    }
+    const uint32_t rest = pace.rest();
+    EXPECT_GT(rest, 0u);
+    for (uint32_t i = 1; i < rest; ++i) {
+      EXPECT_EQ(pace.Choose(times, kMostGuesses), 0u) << i << " of " << rest;
+    }
+    EXPECT_EQ(pace.Choose(times, kMostGuesses), 1u);
+    pace.Learn(times, 1, 0, 0.5);
+  }
 }
 
 TEST(DraftPaceTest, NeverMuchSlowerAndFasterWhereGuessesPay) {
