@@ -49,14 +49,18 @@ build_programs() {
   command -v ninja >/dev/null && generator=(-G Ninja)
   say "building for $1"
   # Their own C++ runtime: that of the machine with the GPU may be older.
-  CUDACXX=$nvcc cmake -B build/gpu -S . "${generator[@]}" -Wno-dev \
-    -DCMAKE_BUILD_TYPE=Release -DBALEEN_DEVELOPER_MODE=OFF -DBALEEN_TOOL=OFF \
-    -DBALEEN_CUDA=ON -DBALEEN_GPU_CHECK=ON -DBALEEN_STATIC_RUNTIME=ON \
-    -DCMAKE_EXE_LINKER_FLAGS="-static-libstdc++ -static-libgcc" \
-    -DCMAKE_MODULE_LINKER_FLAGS="-static-libstdc++ -static-libgcc" \
-    -DBALEEN_CUDA_ARCHITECTURES="$1" >>"$log" 2>&1 &&
-    cmake --build build/gpu -j "${BALEEN_GPU_JOBS:-$(nproc)}" >>"$log" 2>&1 ||
-    { say "the build failed"; return 1; }
+  if ! {
+    CUDACXX=$nvcc cmake -B build/gpu -S . "${generator[@]}" -Wno-dev \
+      -DCMAKE_BUILD_TYPE=Release -DBALEEN_DEVELOPER_MODE=OFF -DBALEEN_TOOL=OFF \
+      -DBALEEN_CUDA=ON -DBALEEN_GPU_CHECK=ON -DBALEEN_STATIC_RUNTIME=ON \
+      -DCMAKE_EXE_LINKER_FLAGS="-static-libstdc++ -static-libgcc" \
+      -DCMAKE_MODULE_LINKER_FLAGS="-static-libstdc++ -static-libgcc" \
+      -DBALEEN_CUDA_ARCHITECTURES="$1" &&
+      cmake --build build/gpu -j "${BALEEN_GPU_JOBS:-$(nproc)}"
+  } >>"$log" 2>&1; then
+    say "the build failed"
+    return 1
+  fi
   mkdir -p "$programs"
   for name in gpu_check make_slice cuda_gpu_operators_test libbaleen.so.1 \
     libbaleen-cuda.so; do
@@ -88,7 +92,7 @@ if [[ ${1:-} == --build ]] && (($# <= 2)); then
   say "$programs: $(du -sh "$programs" | cut -f 1), in $SECONDS s"
   exit 0
 fi
-(($# == 1)) && [[ $1 != -* ]] || usage
+if (($# != 1)) || [[ $1 == -* ]]; then usage; fi
 
 # ---- Parts -------------------------------------------------------------------
 
@@ -181,6 +185,7 @@ tests=$programs/cuda_gpu_operators_test
 # Of the CPU alone: instruction sets, its floating-point mode, plans that are
 # looked at on the host.
 not_here='Device.IsRefused*:Device.DoesNotMind*:Moe.RefusesAPlan*'
+products='DraftHead.*:Head.*:InProj.*:Linear.*:Moe*:QUp.*:WoA.*:WoB.*'
 failures=$out/parts/failures
 : >"$failures"
 if [[ -x $tests ]]; then
@@ -191,6 +196,14 @@ if [[ -x $tests ]]; then
     grep -E '^\[  FAILED  \] [A-Za-z]' "$out/parts/output" |
       grep -v 'listed below' | awk '{print $4}' | sort -u >>"$failures"
   done
+  # Weights of few rows that come by asynchronous copies.
+  part "operators: bulk copies" 60 env \
+    BALEEN_CUDA_TEST_SETTING=cuda.bulk_copies=on "$tests" --gtest_brief=1 \
+    --gtest_filter="$products-$not_here" \
+    --gtest_output="json:$out/parts/test_bulk_copies.json"
+  grep -E '^\[  FAILED  \] [A-Za-z]' "$out/parts/output" |
+    grep -v 'listed below' | awk '{print $4 " with cuda.bulk_copies"}' |
+    sort -u >>"$failures"
 else
   record "operators" skipped 0
   say "without GoogleTest at the build there are no tests of operators"
@@ -200,8 +213,12 @@ check "tiny model" 45 cuts_tiny cuts tests/data/tiny_v4
 check "pocket model" 60 compare_pocket compare tests/data/pocket
 check "pocket model, early launch" 30 cuts_early \
   --setting cuda.early_launch on cuts tests/data/pocket
+check "pocket model, bulk copies" 30 cuts_bulk \
+  --setting cuda.bulk_copies on cuts tests/data/pocket
 strict=0
 check "single operators" 75 operators operators
+check "single operators, bulk copies" 40 operators_bulk \
+  --setting cuda.bulk_copies on operators
 
 if [[ -n $maker ]]; then
   begin=$SECONDS
@@ -211,8 +228,11 @@ if [[ -n $maker ]]; then
   if ((code == 0)); then
     record "waiting for the slice" ok $((SECONDS - begin))
     check "slice of V4-Flash" 110 measure measure "$slice"
-    check "slice, early launch" 45 measure_early \
-      --setting cuda.early_launch on measure "$slice"
+    check "slice, bulk copies" 45 measure_bulk \
+      --setting cuda.bulk_copies on measure "$slice"
+    check "slice, copies and early launch" 45 measure_early \
+      --setting cuda.bulk_copies on --setting cuda.early_launch on \
+      measure "$slice"
   else
     status=1
     record "slice of V4-Flash" FAILED $((SECONDS - begin))
@@ -267,8 +287,9 @@ json_text() { printf '"%s"' "$(printf '%s' "$1" | tr -d '"\\\n\r\t')"; }
   done <"$failures"
   printf '],\n "reports": ['
   separator=
-  for name in copies cuts_tiny compare_pocket cuts_early operators measure \
-    measure_early smoke_memcheck smoke_racecheck; do
+  for name in copies cuts_tiny compare_pocket cuts_early cuts_bulk operators \
+    operators_bulk measure measure_bulk measure_early smoke_memcheck \
+    smoke_racecheck; do
     [[ -s $out/parts/$name.json ]] || continue
     printf '%s\n' "$separator"
     cat "$out/parts/$name.json"
@@ -278,12 +299,34 @@ json_text() { printf '"%s"' "$(printf '%s' "$1" | tr -d '"\\\n\r\t')"; }
 } >"$out/gpu_check.json"
 
 say "summary: commit $commit, $SECONDS s"
-grep -h -o '"name": "[^"]*", "value": [^,]*, "unit": "[^"]*", "failed": [a-z]*' \
-  "$out"/parts/{copies,measure,measure_early}.json 2>/dev/null |
-  sed -E 's/"name": "([^"]*)", "value": ([^,]*), "unit": "([^"]*)", "failed": (true|false)/\1|\2|\3|\4/' |
-  while IFS='|' read -r name value unit failed; do
-    printf '%-56s %12s %-8s %s\n' "$name" "$value" "$unit" "${failed/false/}"
-  done | tee -a "$log"
+# figures PART: NAME|VALUE|UNIT|FAILED of each.
+figures() {
+  grep -h -o '"name": "[^"]*", "value": [^,]*, "unit": "[^"]*", "failed": [a-z]*' \
+    "$out/parts/$1.json" 2>/dev/null |
+    sed -E 's/"name": "([^"]*)", "value": ([^,]*), "unit": "([^"]*)", "failed": (true|false)/\1|\2|\3|\4/'
+}
+# Side by side: plain, with bulk copies, with early launch too.
+{
+  figures copies | awk -F'|' '{printf "%-52s %9.4g %s\n", $1, $2, $3}'
+  printf '%-52s %9s %9s %9s\n' "" plain copies "+ early"
+  for part in measure:1 operators:1 measure_bulk:2 operators_bulk:2 \
+    measure_early:3; do
+    figures "${part%:*}" | sed "s/\$/|${part#*:}/"
+  done | awk -F'|' '
+    $3 == "us" || $1 ~ /of the peak|, 64 rows/ { next }
+    {
+      name = $1; sub(/: of the copies. bandwidth/, "", name)
+      name = name ", " $3
+      if (!(name in seen)) { seen[name] = 1; order[++count] = name }
+      value[name, $5] = sprintf("%.4g%s", $2, $4 == "true" ? "!" : "")
+    }
+    END {
+      for (i = 1; i <= count; ++i) {
+        printf "%-52s %9s %9s %9s\n", order[i], value[order[i], 1],
+               value[order[i], 2], value[order[i], 3]
+      }
+    }'
+} | tee -a "$log"
 for i in "${!names[@]}"; do
   [[ ${states[i]} == ok ]] && continue
   printf '%-56s %12s\n' "${names[i]}" "${states[i]}"

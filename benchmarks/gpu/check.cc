@@ -110,7 +110,8 @@ int Run(const Arguments& arguments, Report* report) {
     report->Add(
         {"copies on the device", CopyBandwidth(arguments.plugin), "GB/s"});
   } else if (arguments.what == "operators") {
-    MeasureOperators(arguments.plugin, CopyBandwidth(arguments.plugin), report);
+    MeasureOperators(arguments.plugin, arguments.settings,
+                     CopyBandwidth(arguments.plugin), report);
   } else {
     CheckModel(arguments, {context.get(), device, arguments.settings}, report);
   }

@@ -47,9 +47,11 @@ std::vector<baleen_token> SomeTokens(const baleen_model* model, size_t count);
 double CopyBandwidth(const std::string& plugin);
 
 // How near single products and other operators of V4-Flash's layers come to
-// `bandwidth` in GB/s, each in a recorded program of its own.
-void MeasureOperators(const std::string& plugin, double bandwidth,
-                      Report* report);
+// `bandwidth` in GB/s, each in a recorded program of its own; without settings,
+// attention of contexts up to a million positions too.
+void MeasureOperators(const std::string& plugin,
+                      const std::vector<baleen_setting>& settings,
+                      double bandwidth, Report* report);
 
 // Whether the device gives the same bits however tokens are cut; `count` of
 // them, some dozens.

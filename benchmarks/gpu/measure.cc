@@ -74,7 +74,7 @@ double StepSeconds(std::vector<Session>& sessions, int steps) {
     for (size_t i = 0; i < sessions.size(); ++i) {
       parts[i] = {};
       inputs[i] = static_cast<baleen_token>(
-          (static_cast<size_t>(step) * 131 + i * 17) % 1000);
+          (static_cast<size_t>(step) * 131 + i * 17) % 500);
       parts[i].session = sessions[i].get();
       parts[i].input = &inputs[i];
       parts[i].input_count = 1;
@@ -109,25 +109,23 @@ class Measurement {
     Check(baleen_model_get_info(model_.get(), &info_, &error), error);
   }
 
-  void Decode(size_t count, size_t depth) {
+  // Reads a prompt of `depth` tokens once, then decodes with so many sessions that
+  // all go on from it.
+  void Decode(size_t depth, const std::vector<size_t>& counts) {
     std::vector<Session> sessions;
-    for (size_t i = 0; i < count; ++i) {
-      sessions.push_back(NewSession(model_.get(), BALEEN_MODE_FAST));
-    }
+    sessions.push_back(NewSession(model_.get(), BALEEN_MODE_FAST));
     if (depth != 0) {
       Append(sessions[0].get(), SomeTokens(model_.get(), depth), 0, depth);
     }
-    constexpr int kSteps = 30;
-    const double seconds = StepSeconds(sessions, kSteps);
-    if (seconds == 0) return;
-    const std::string name = "decode, batch " + std::to_string(count) +
-                             ", context " + std::to_string(depth);
-    report_->Add({name, static_cast<double>(count) / seconds, "tok/s"});
-    if (count != 1) return;
-    const double floor =
-        BytesPerToken(model_.get(), info_) / (bandwidth_ * 1e9);
-    report_->Add(
-        {name + ": of the bandwidth floor", 100 * floor / seconds, "%"});
+    for (const size_t count : counts) {
+      while (sessions.size() < count) {
+        baleen_session* fork = nullptr;
+        baleen_error error;
+        Check(baleen_session_fork(sessions[0].get(), &fork, &error), error);
+        sessions.emplace_back(fork);
+      }
+      Time(sessions, depth);
+    }
   }
 
   // Returns tokens a second.
@@ -152,6 +150,21 @@ class Measurement {
   }
 
  private:
+  void Time(std::vector<Session>& sessions, size_t depth) {
+    const size_t count = sessions.size();
+    constexpr int kSteps = 30;
+    const double seconds = StepSeconds(sessions, kSteps);
+    if (seconds == 0) return;
+    const std::string name = "decode, batch " + std::to_string(count) +
+                             ", context " + std::to_string(depth);
+    report_->Add({name, static_cast<double>(count) / seconds, "tok/s"});
+    if (count != 1) return;
+    const double floor =
+        BytesPerToken(model_.get(), info_) / (bandwidth_ * 1e9);
+    report_->Add(
+        {name + ": of the bandwidth floor", 100 * floor / seconds, "%"});
+  }
+
   Model model_;
   baleen_model_info info_ = {};
   double peak_;
@@ -222,17 +235,15 @@ std::vector<baleen_token> SomeTokens(const baleen_model* model, size_t count) {
 void Measure(const Target& gpu, const std::string& folder, double bandwidth,
              Report* report) {
   Measurement measurement(gpu, folder, bandwidth, report);
-  measurement.Decode(1, 0);
-  measurement.Decode(8, 0);
-  measurement.Decode(64, 0);
+  measurement.Decode(0, {1, 8, 64});
   measurement.Prefill(2048);
   const double rate = measurement.Prefill(8192);
-  measurement.Decode(1, 4096);
+  measurement.Decode(4096, {1, 8, 64});
   // Where the prompt alone would take minutes, its decoding is not waited for.
   constexpr double kMostSeconds = 40;
   for (const size_t depth : {size_t{1} << 17, size_t{1} << 20}) {
     if (static_cast<double>(depth) / rate > kMostSeconds) break;
-    measurement.Decode(1, depth - 64);
+    measurement.Decode(depth - 512, {1, 8});
   }
 }
 

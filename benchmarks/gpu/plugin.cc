@@ -40,9 +40,6 @@ void RunTasks(void*, uint32_t count, baleen_task_fn task, void* data) {
   work();
   for (std::thread& thread : threads) thread.join();
 }
-void Fail(void* message, const char* text) {
-  *static_cast<std::string*>(message) = text;
-}
 
 baleen_backend_entry_fn EntryOf(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -56,15 +53,28 @@ baleen_backend_entry_fn EntryOf(const std::string& path) {
 
 }  // namespace
 
-Plugin::Plugin(const std::string& path)
-    : allocator_{sizeof(allocator_), 0, nullptr, Allocate, Deallocate},
+void Plugin::Fail(void* self, const char* message) {
+  static_cast<Plugin*>(self)->failure_ = message;
+}
+
+const char* Plugin::Setting(void* self, const char* name) {
+  for (const baleen_setting& one : static_cast<Plugin*>(self)->settings_) {
+    if (std::strcmp(one.name, name) == 0) return one.value;
+  }
+  return nullptr;
+}
+
+Plugin::Plugin(const std::string& path, std::vector<baleen_setting> settings)
+    : settings_(std::move(settings)),
+      allocator_{sizeof(allocator_), 0, nullptr, Allocate, Deallocate},
       workers_{sizeof(workers_), Width(), nullptr, RunTasks},
       host_{} {
   host_.struct_size = sizeof(host_);
   host_.major = BALEEN_BACKEND_MAJOR;
   host_.minor = BALEEN_BACKEND_MINOR;
-  host_.user_data = &failure_;
+  host_.user_data = this;
   host_.fail = Fail;
+  host_.setting = Setting;
   host_.allocator = &allocator_;
   host_.workers = &workers_;
   backend_ = EntryOf(path)(&host_);

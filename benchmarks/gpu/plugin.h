@@ -2,18 +2,21 @@
 #pragma once
 
 #include <baleen/backend.h>
+#include <baleen/baleen.h>
 
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace baleen::gpu {
 
 class Plugin {
  public:
-  // Throws std::runtime_error where there is no device.
-  explicit Plugin(const std::string& path);
+  // Throws std::runtime_error where there is no device, or no such setting.
+  explicit Plugin(const std::string& path,
+                  std::vector<baleen_setting> settings = {});
   ~Plugin();
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
@@ -28,7 +31,11 @@ class Plugin {
   }
 
  private:
+  static void Fail(void* self, const char* message);
+  static const char* Setting(void* self, const char* name);
+
   std::string failure_ = "a call of the device failed";
+  std::vector<baleen_setting> settings_;
   baleen_allocator allocator_;
   baleen_workers workers_;
   baleen_host host_;

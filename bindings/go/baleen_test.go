@@ -191,10 +191,10 @@ func TestForkGoesItsOwnWay(t *testing.T) {
 func TestStatesAreSavedAndLoaded(t *testing.T) {
 	first := newSession(t, &baleen.SessionOptions{Seed: 3})
 	check(t, first.Append(background, prompt(t, 200)...))
-	state, err := first.Save(background)
+	state, err := first.Save(background, nil)
 	check(t, err)
 	path := filepath.Join(t.TempDir(), "state")
-	check(t, first.SaveFile(background, path))
+	check(t, first.SaveFile(background, path, nil))
 	want := generate(t, first, baleen.Generation{Sampling: greedy})
 	second := newSession(t, nil)
 	check(t, second.Load(state))

@@ -182,18 +182,28 @@ func (s *Session) call(ctx context.Context,
 		return err
 	}
 	defer done()
+	stop := s.watch(ctx)
+	var failure C.baleen_error
+	status := body(&failure)
+	stop()
+	s.repanic()
+	return withCause(check(status, &failure), ctx)
+}
+
+// watch makes what comes next be ended by ctx, until stop is called.
+func (s *Session) watch(ctx context.Context) (stop func()) {
 	if s.watcher != nil {
 		s.watcher.guard = guard{}
 		s.watcher.ctx = ctx
 	}
-	stop := s.cancelWith(ctx)
-	var failure C.baleen_error
-	status := body(&failure)
-	stop()
+	return s.cancelWith(ctx)
+}
+
+// repanic goes on with a panic of the progress function.
+func (s *Session) repanic() {
 	if s.watcher != nil {
 		s.watcher.repanic()
 	}
-	return withCause(check(status, &failure), ctx)
 }
 
 // cancelWith cancels the session when ctx is done, until stop is called.  It

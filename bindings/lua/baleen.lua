@@ -26,6 +26,9 @@ function baleen.has_feature(name)
   return C.baleen_has_feature(library.c_string(name, "a feature's name")) == 1
 end
 
+-- Several sessions in one pass over the weights; see steps.lua.
+baleen.step_many = require("baleen.steps").step_many
+
 -- ---- Context ----------------------------------------------------------------
 
 local Context = {}

@@ -69,6 +69,7 @@ port = json.loads((packaging / "vcpkg/baleen/vcpkg.json").read_text())
 assert port["version"] == version, "vcpkg.json has another version"
 recipe = (packaging / "conan/conanfile.py").read_text()
 ast.parse(recipe)
+ast.parse((packaging / "conan/test_package/conanfile.py").read_text())
 assert f'version = "{version}"' in recipe, "conanfile.py has another version"
 portfile = (packaging / "vcpkg/baleen/portfile.cmake").read_text()
 for name in re.findall(r"BALEEN_\w+|BUILD_SHARED_LIBS", recipe + portfile):

@@ -48,9 +48,14 @@ callback.piece = once("baleen_piece_fn", function(_, piece)
   return go_on == false and 1 or 0
 end)
 
--- edit(logits, count) changes a C array of floats, counted from 0.
-callback.edit = once("baleen_logits_fn", function(_, logits, count)
-  ask(current.edit, logits, tonumber(count))
+-- edit(logits, count) changes a C array of floats, counted from 0.  Where there
+-- are several, `edit` is a list, and C was given a place in it.
+callback.edit = once("baleen_logits_fn", function(place, logits, count)
+  local edit = current.edit
+  if type(edit) == "table" then
+    edit = edit[tonumber(ffi.cast("uintptr_t", place))]
+  end
+  ask(edit, logits, tonumber(count))
 end)
 
 -- What the library lends, as a table to keep.  Calls are counted from 1.

@@ -37,11 +37,16 @@ function Error:__tostring()
   return ("baleen: %s (%s)"):format(self.message, self.code)
 end
 
-local function raise(status, message)
+-- The word of a status, such as "not_found".
+function library.code(status)
   local name = ffi.string(C.baleen_status_name(status))
+  return (name:gsub("^BALEEN_", ""):lower())
+end
+
+local function raise(status, message)
   error(setmetatable({
     status = status,
-    code = name:gsub("^BALEEN_", ""):lower(),
+    code = library.code(status),
     message = message,
   }, Error), 0)
 end
@@ -257,6 +262,18 @@ function library.read_struct(kind, fields, ask)
     result[name] = number or ffi.string(value)
   end
   return result, struct
+end
+
+local parts = "embedding hyper projection compressor indexer attention router "
+  .. "experts shared_expert head drafter"
+
+-- A C array that has a number for each part of the model, as a table.
+function library.by_part(array)
+  local numbers = {}
+  for part in parts:gmatch("%S+") do
+    numbers[part] = tonumber(array[C["BALEEN_PART_" .. part:upper()]])
+  end
+  return numbers
 end
 
 -- The handle of an object that was not given back.

@@ -87,18 +87,11 @@ function Model:metadata(key)
   return value ~= nil and ffi.string(value) or nil
 end
 
-local parts = "embedding hyper projection compressor indexer attention router "
-  .. "experts shared_expert head drafter"
-
 function model.read_plan(ask)
   local plan, struct = library.read_struct("baleen_memory_plan",
     "weights_mapped weights_host weights_device session_host session_device "
     .. "scratch_host scratch_device", ask)
-  plan.weights_by_part = {}
-  for part in parts:gmatch("%S+") do
-    local index = C["BALEEN_PART_" .. part:upper()]
-    plan.weights_by_part[part] = tonumber(struct.weights_by_part[index])
-  end
+  plan.weights_by_part = library.by_part(struct.weights_by_part)
   return plan
 end
 

@@ -64,12 +64,14 @@ local sampling_options = {
   edit = setters.handler(),
 }
 
-local function fill_sampling(options)
+function session.fill_sampling(options)
   local struct, kept = library.fill("baleen_sampling", sampling_options,
     options, "sampling")
   if options and options.edit then struct.edit = callback.edit() end
   return struct, kept
 end
+
+local fill_sampling = session.fill_sampling
 
 local generation_options = {
   max_tokens = setters.count("max_tokens"),
@@ -160,13 +162,15 @@ function Session:append(tokens)
   compute(self, {}, C.baleen_session_append, array, count, library.failure)
 end
 
-local function read_score(score)
+function session.read_score(score)
   return {
     token = score.token,
     logit = score.logit,
     log_probability = score.log_probability,
   }
 end
+
+local read_score = session.read_score
 
 -- append, which returns how likely each of the tokens was where it stood.
 function Session:append_scored(tokens)
@@ -338,6 +342,29 @@ function Session:stats()
     end)
   stats.seed = struct.seed
   return stats
+end
+
+local counter_fields = "positions state_bytes_read state_bytes_written "
+  .. "operations_fp4 operations_fp8 operations_bf16 operations_f32 "
+  .. "pass_weight_bytes"
+
+local function read_counters(ask)
+  local counters, struct =
+    library.read_struct("baleen_session_counters", counter_fields, ask)
+  counters.weight_bytes = library.by_part(struct.weight_bytes)
+  counters.operations = library.by_part(struct.operations)
+  return counters
+end
+
+-- Bytes moved and operations done since the session was made, and in the last
+-- call that computed: two tables.
+function Session:counters()
+  local handle = library.alive(self, "session")
+  return read_counters(function(struct)
+    return C.baleen_session_get_counters(handle, struct, nil, library.failure)
+  end), read_counters(function(struct)
+    return C.baleen_session_get_counters(handle, nil, struct, library.failure)
+  end)
 end
 
 return session

@@ -24,6 +24,8 @@ for _, question in ipairs({ "Who is the king?", "And who else?" }) do
 end
 session:fork():generate({ max_tokens = 3, on_piece = function() end })
 model:session():load(session:save())
+baleen.step_many({ { session = session }, { session = model:session(),
+  input = { 0, 300 }, sampling = { edit = function() end } } })
 pcall(model.session, model, { capacity = 2 ^ 60 })
 
 -- Without threads: the library is unloaded under them when Lua ends.

@@ -414,6 +414,102 @@ check.case("two sessions, interleaved by steps", function()
   check.equal(together, alone)
 end)
 
+check.case("several sessions in one pass", function()
+  local greedy = { greedy = true }
+  local king = prompt_of("Who is the king of Israel?")
+  local function alone(prompt)
+    local session = model:session({ private = true })
+    session:append(prompt)
+    local tokens = {}
+    while #tokens < 8 do tokens[#tokens + 1] = session:step(greedy, 1)[1] end
+    return tokens
+  end
+  local steps = {
+    { session = model:session({ private = true }), input = sea,
+      sampling = greedy, scored = true },
+    { session = model:session({ private = true }), input = king,
+      sampling = greedy },
+  }
+  local together = { {}, {} }
+  while #together[1] < 8 or #together[2] < 8 do
+    for i, result in ipairs(baleen.step_many(steps)) do
+      check.equal(result.failure, nil)
+      check.equal(#(result.scores or {}), i == 1 and #result.tokens or 0)
+      for _, token in ipairs(result.tokens) do
+        table.insert(together[i], token)
+      end
+      local rest = steps[i].input
+      steps[i].input = { unpack(rest, result.input_done + 1) }
+    end
+  end
+  for i, prompt in ipairs({ sea, king }) do
+    check.equal({ unpack(together[i], 1, 8) }, alone(prompt))
+  end
+  check.equal(baleen.step_many({}), {})
+end)
+
+check.case("each of several has its own fate", function()
+  local full = model:session({ capacity = 2 })
+  full:append({ 0, 300 })
+  local fine = model:session({ progress = function() end })
+  local results = baleen.step_many({
+    { session = full }, { session = fine, input = sea, limit = 0 },
+  })
+  check.equal(results[1].failure, "session_full")
+  check.equal(results[2].failure, nil)
+  check.equal(results[2].input_done, #sea)
+  check.equal(results[2].tokens, {})
+
+  -- Each sampling has its own editor; an error in one comes out.
+  local function only(token)
+    return { greedy = true, edit = function(logits, count)
+      for i = 0, count - 1 do logits[i] = i == token and 1 or -1e9 end
+    end }
+  end
+  local other = fine:fork()
+  results = baleen.step_many({
+    { session = fine, sampling = only(500) },
+    { session = other, sampling = only(501) },
+  })
+  check.equal(results[1].tokens, { 500 })
+  check.equal(results[2].tokens, { 501 })
+  local fails = { edit = function() error("no grammar") end }
+  local failed, failure = pcall(baleen.step_many,
+    { { session = fine, sampling = fails } })
+  check.is_true(not failed and tostring(failure):find("no grammar"))
+  check.fails("invalid_argument", "inside", baleen.step_many, { {
+    session = fine,
+    sampling = { edit = function() fine:release() end },
+  } })
+  check.fails("invalid_argument", "no field", baleen.step_many,
+    { { session = fine, tokens = {} } })
+  check.fails("invalid_argument", "session", baleen.step_many, { {} })
+  check.is_true(#fine:step() > 0)
+end)
+
+check.case("counters", function()
+  local session = model:session({ private = true })
+  session:append(sea)
+  session:append({ 300 })
+  local total, last = session:counters()
+  check.equal(total.positions, #sea + 1)
+  check.equal(last.positions, 1)
+  check.is_true(total.operations.experts > last.operations.experts)
+  check.is_true(last.weight_bytes.head > 0)
+end)
+
+check.case("prefixes are shared", function()
+  local first = model:session()
+  local long = {}
+  for i = 1, 300 do long[i] = 300 + i end
+  first:append(long)
+  local second = model:session()
+  local reused = second:set_tokens(long)
+  check.is_true(reused > 128)
+  check.equal(second:stats().reused_tokens, reused)
+  check.equal(model:session({ private = true }):set_tokens(long), 0)
+end)
+
 check.case("memory plan", function()
   local plan = context:plan(pocket, nil, { capacity = 4096 })
   check.is_true(plan.weights_mapped > 11e6, "the weights are not counted")

@@ -43,6 +43,7 @@ class BaleenConan(ConanFile):
             "backends/*",
             "bindings/cpp/*",
             "bindings/lua/*",
+            "bindings/python/*",
         ):
             copy(self, pattern, src=root, dst=self.export_sources_folder)
 

@@ -58,7 +58,7 @@ func chat(path string) {
 		OnPiece:  func(baleen.Piece) error { return nil }}))
 	must(reply.Message())
 	fork := must(session.Fork())
-	if err := fork.Load(must(session.Save(ctx))); err != nil {
+	if err := fork.Load(must(session.Save(ctx, nil))); err != nil {
 		panic(err)
 	}
 	cancelled, cancel := context.WithCancel(ctx)
