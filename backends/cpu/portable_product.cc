@@ -10,6 +10,6 @@ constexpr int kVectorBytes = 16;
 namespace baleen::cpu {
 
 const ProductKernels kPortableKernels = {"portable", PackedFloats, PackFloats,
-                                         MultiplyOrdered};
+                                         MultiplyOrdered, &kPortableRowKernels};
 
 }  // namespace baleen::cpu

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "cpu/packed_layout.h"
+#include "cpu/row_kernels.h"
 
 namespace baleen::cpu {
 
@@ -35,6 +36,9 @@ struct ProductKernels {
   void (*multiply)(const Matrix& matrix, int64_t first, int64_t count,
                    const uint8_t* const* packed, int64_t rows, float* out,
                    int64_t out_stride);
+
+  // For what comes after the products.
+  const RowKernels* rows;
 };
 
 extern const ProductKernels kPortableKernels;

@@ -1,5 +1,6 @@
-// The inner loops of the operators without prepared weights: one set of kernels
-// for each instruction set, one set of drivers (blocked/) around them.
+// The inner loops of the operators without prepared weights, and of what comes
+// after products: one set of kernels for each instruction set, one set of
+// drivers (blocked/) around them.
 //
 // Kernels take plain addresses and sizes, for files that are compiled for an
 // instruction set must share no function with others.  Every sum has one order:
@@ -125,6 +126,11 @@ struct RowKernels {
 
   // out[i] = x[i], widened.
   void (*widen)(const uint16_t* x, int64_t size, float* out);
+
+  // up[i] = silu(gate[i]) * up[i] * route; if `limit` is not 0, gates are at
+  // most that, and ups no further than that from 0, before (model.md §11).
+  void (*swiglu)(const float* gate, int64_t size, float limit, float route,
+                 float* up);
 
   // out[r][e] = u[r] . gates[e] for `rows` (at most 4) rows of u, [rows, size].
   void (*gate)(const uint16_t* const* gates, int64_t experts, const float* u,

@@ -236,6 +236,28 @@ void Widen(const uint16_t* x, int64_t size, float* out) {
   for (int64_t i = 0; i < size; i += kLanes) Store(out + i, LoadBf16(x + i));
 }
 
+void SwiGluRow(const float* gate, int64_t size, float limit, float route,
+               float* up) {
+  const Floats zero = Broadcast(0.0f);
+  const Floats one = Broadcast(1.0f);
+  // NaN passes: Max gives its second argument then.
+  const auto at_most = [&](Floats x) {
+    return Subtract(zero, Max(Broadcast(-limit), Subtract(zero, x)));
+  };
+  for (int64_t i = 0; i < size; i += kLanes) {
+    Floats g = Load(gate + i);
+    Floats u = Load(up + i);
+    if (limit > 0.0f) {
+      g = at_most(g);
+      u = at_most(Max(Broadcast(-limit), u));
+    }
+    // g / (1 + e^-g), of powers that do not overflow.
+    const Floats e = Exp(Subtract(zero, Max(Subtract(zero, g), g)));
+    const Floats share = Divide(Select(g, 0.0f, e, one), Add(one, e));
+    Store(up + i, Multiply(Multiply(Multiply(g, share), u), Broadcast(route)));
+  }
+}
+
 // Two chains of sums a product, for vectors in turn: one after the other, so that
 // more products share what is loaded.
 template <int kRows, int kExperts>
@@ -560,9 +582,9 @@ void Pool(const float* const* values, const float* const* gates,
 }
 
 constexpr RowKernels kKernels = {
-    EndHalfAndMean, Mix,         Join,           Norm,          Widen,
-    Gate,           Transform,   DecodeEntryRow, Attend,        FinishHead,
-    Pool,           UnpackGroup, Score,          ColumnHighest, Collect};
+    EndHalfAndMean, Mix,       Join,           Norm,   Widen,      SwiGluRow,
+    Gate,           Transform, DecodeEntryRow, Attend, FinishHead, Pool,
+    UnpackGroup,    Score,     ColumnHighest,  Collect};
 
 }  // namespace
 }  // namespace baleen::cpu

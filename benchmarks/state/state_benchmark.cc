@@ -144,11 +144,24 @@ void PlainWrite(benchmark::State& state) {
   Count(state, bytes.size());
 }
 
-void Load(benchmark::State& state) {
+// So that the next read is one of the disk; what was synced may be dropped.
+void DropFromCache(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY);
+  Check(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
+  close(file);
+}
+
+// `from_disk`: else from the system's cache.
+void Load(benchmark::State& state, bool from_disk) {
   const Setup& setup = Get();
   const std::string path = setup.Path("saved");
   const Session session = setup.Make(BALEEN_SESSION_PRIVATE);
   for (auto _ : state) {
+    if (from_disk) {
+      state.PauseTiming();
+      DropFromCache(path);
+      state.ResumeTiming();
+    }
     Check(baleen_session_load_file(session.get(), path.c_str(), nullptr) ==
           BALEEN_OK);
   }
@@ -156,10 +169,15 @@ void Load(benchmark::State& state) {
 }
 
 // Into memory that is new, as that of a state that is loaded.
-void PlainRead(benchmark::State& state) {
+void PlainRead(benchmark::State& state, bool from_disk) {
   const std::string path = Get().Path("plain");
   const uint64_t size = SizeOf(path);
   for (auto _ : state) {
+    if (from_disk) {
+      state.PauseTiming();
+      DropFromCache(path);
+      state.ResumeTiming();
+    }
     const std::unique_ptr<char[]> bytes(new char[size]);
     const int file = open(path.c_str(), O_RDONLY);
     Check(read(file, bytes.get(), size) == static_cast<ssize_t>(size));
@@ -229,8 +247,18 @@ void EvictAndReturn(benchmark::State& state) {
 
 BENCHMARK(Save)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(PlainWrite)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(Load)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(PlainRead)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(Load, disk, true)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(PlainRead, disk, true)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(Load, cache, false)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(PlainRead, cache, false)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 BENCHMARK(Fork)->Unit(benchmark::kMicrosecond)->UseRealTime();
 BENCHMARK(ReuseOfABeginning)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(EvictAndReturn)

@@ -81,6 +81,7 @@ MainWindow::MainWindow(const QStringList& models) : engine_(new Engine) {
   });
   for (const QString& model : models) models_->addItem(NameOf(model), model);
   models_->addItem(tr("Choose a folder..."));
+  models_->addItem(tr("Choose a packed file..."));
   connect(models_, &QComboBox::activated, this, &MainWindow::ChooseModel);
   SetBusy(true, tr("There is no model."));
   if (!models.empty()) LoadModel(models.front());
@@ -262,13 +263,17 @@ void MainWindow::ShowTrouble(const QString& reason) { SetBusy(false, reason); }
 void MainWindow::ChooseModel(int index) {
   QString path = models_->itemData(index).toString();
   if (path.isEmpty()) {
-    path = QFileDialog::getExistingDirectory(this, tr("Folder of the model"));
+    const int file = models_->count() - 1;
+    path = index == file
+               ? QFileDialog::getOpenFileName(this, tr("Packed model"))
+               : QFileDialog::getExistingDirectory(this,
+                                                   tr("Folder of the model"));
     if (path.isEmpty()) {
       models_->setCurrentIndex(models_->findData(loaded_model_));
       return;
     }
-    models_->insertItem(index, NameOf(path), path);
-    models_->setCurrentIndex(index);
+    models_->insertItem(file - 1, NameOf(path), path);
+    models_->setCurrentIndex(file - 1);
   }
   if (path != loaded_model_) LoadModel(path);
 }

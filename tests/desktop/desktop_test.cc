@@ -9,12 +9,16 @@
 #include <memory>
 #include <string>
 
+#include <baleen/baleen.h>
+
 #include <QApplication>
 #include <QCheckBox>
 #include <QComboBox>
 #include <QElapsedTimer>
 #include <QFile>
+#include <QFileDialog>
 #include <QLabel>
+#include <QLineEdit>
 #include <QPlainTextEdit>
 #include <QProgressBar>
 #include <QPushButton>
@@ -22,6 +26,7 @@
 #include <QSpinBox>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTimer>
 #include <QToolButton>
 #include <QTreeWidget>
 
@@ -283,6 +288,46 @@ TEST_F(DesktopTest, LivesOnWithoutWhatItCannotOpen) {
   EXPECT_EQ(models->currentIndex(), 0);
   AskAndWait("Are you still there?");
   EXPECT_EQ(MessageCount(), 2u);
+}
+
+// Writes the pocket model to one file.
+bool Pack(const QString& path) {
+  baleen_context* context = nullptr;
+  const bool packed =
+      baleen_context_create(nullptr, &context, nullptr) == BALEEN_OK &&
+      baleen_model_pack(context, kPocket.toUtf8().constData(),
+                        path.toUtf8().constData(), nullptr,
+                        nullptr) == BALEEN_OK;
+  baleen_context_release(context);
+  return packed;
+}
+
+TEST_F(DesktopTest, OpensAModelInOneFile) {
+  const QTemporaryDir folder;
+  const QString path = folder.filePath("app.baleen");
+  ASSERT_TRUE(Pack(path));
+  QApplication::setAttribute(Qt::AA_DontUseNativeDialogs);
+  // Answers the question for the file, which waits for that.
+  QTimer::singleShot(0, [&] {
+    ASSERT_TRUE(QTest::qWaitFor(
+        [] { return QApplication::activeModalWidget() != nullptr; },
+        kPatience));
+    auto* dialog =
+        qobject_cast<QFileDialog*>(QApplication::activeModalWidget());
+    ASSERT_NE(dialog, nullptr);
+    auto* name = dialog->findChild<QLineEdit*>("fileNameEdit");
+    ASSERT_NE(name, nullptr);
+    name->setText(path);
+    QTest::keyClick(name, Qt::Key_Return);
+  });
+  auto* models = Find<QComboBox>("models");
+  models->setCurrentIndex(models->count() - 1);
+  Q_EMIT models->activated(models->count() - 1);
+  EXPECT_EQ(models->currentText(), "app.baleen");
+  ASSERT_TRUE(WaitReady());
+  AskAndWait("Tell me about the sea.");
+  EXPECT_EQ(MessageCount(), 2u);
+  EXPECT_EQ(window_->conversation().model, path);
 }
 
 // Closing the window ends what the engine is doing.

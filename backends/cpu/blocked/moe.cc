@@ -12,6 +12,8 @@
 namespace baleen::cpu {
 namespace {
 
+constexpr int64_t kDownFewRows = 16;
+
 // What matrix `which` of the routed experts and of the shared one holds.
 struct ExpertTypes {
   MatrixType routed;
@@ -24,34 +26,55 @@ ExpertTypes TypesOf(const Weight& weight, int64_t experts, int which) {
   return {any.type, shared == nullptr ? any.type : shared[which].type};
 }
 
-// Columns [first, first + count) of a for the rows of one expert, which are
-// `rows`: their activations, and where in a they go.
+// What an expert is applied to: its rows, their activations and weights, and the
+// first of its rows of a.
 template <typename PackedAt, typename Route>
+struct ExpertRows {
+  int64_t count;
+  int64_t to;
+  float limit;
+  PackedAt packed_at;
+  Route route;
+};
+
+// ups = silu(gates) * ups * route, as the mode has it.
+void ApplySwiGlu(const ProductKernels& kernels, bool reference,
+                 const float* gates, int64_t count, float limit, float route,
+                 float* ups) {
+  int64_t done = 0;
+  if (!reference) {
+    done = count / kRowUnit * kRowUnit;
+    kernels.rows->swiglu(gates, done, limit, route, ups);
+  }
+  for (int64_t n = done; n < count; ++n) {
+    const float gate = reference ? RoundToBf16(gates[n]) : gates[n];
+    const float up = reference ? RoundToBf16(ups[n]) : ups[n];
+    ups[n] = SwiGlu(gate, up, limit, route);
+  }
+}
+
+// Columns [first, first + count) of a for the rows of one expert.
+template <typename Rows>
 void GateUpTile(const baleen_moe_gate_up_args& args,
                 const ProductKernels& kernels, const Matrix* expert,
-                int64_t first, int64_t count, int64_t rows, int64_t to,
-                float limit, const PackedAt& packed_at, const Route& route) {
+                int64_t first, int64_t count, const Rows& rows) {
   const bool reference = args.common.mode == BALEEN_MODE_REFERENCE;
   float gates[kMostValues];
   const int64_t at_once = RowsAtOnce(count);
-  for (int64_t row = 0; row < rows; row += at_once) {
-    const int64_t size = std::min(at_once, rows - row);
-    const auto packed = [&](int64_t i) { return packed_at(row + i); };
+  for (int64_t row = 0; row < rows.count; row += at_once) {
+    const int64_t size = std::min(at_once, rows.count - row);
+    const auto packed = [&](int64_t i) { return rows.packed_at(row + i); };
     MultiplyTile(kernels, expert[0], first, count, size, packed,
                  [&](int64_t i, const float* values) {
                    std::copy(values, values + count, gates + i * count);
                  });
-    MultiplyTile(
-        kernels, expert[1], first, count, size, packed,
-        [&](int64_t i, float* values) {
-          const float* gate = gates + i * count;
-          for (int64_t n = 0; n < count; ++n) {
-            const float up = reference ? RoundToBf16(values[n]) : values[n];
-            values[n] = SwiGlu(reference ? RoundToBf16(gate[n]) : gate[n], up,
-                               limit, route(row + i));
-          }
-          StoreRoundedColumns(*args.a, to + row + i, first, count, values);
-        });
+    MultiplyTile(kernels, expert[1], first, count, size, packed,
+                 [&](int64_t i, float* values) {
+                   ApplySwiGlu(kernels, reference, gates + i * count, count,
+                               rows.limit, rows.route(row + i), values);
+                   StoreRoundedColumns(*args.a, rows.to + row + i, first, count,
+                                       values);
+                 });
   }
 }
 
@@ -60,6 +83,15 @@ void AddTile(const float* values, int64_t count, bool rounds, float* sums) {
   for (int64_t n = 0; n < count; ++n) {
     sums[n] += rounds ? RoundToBf16(values[n]) : values[n];
   }
+}
+
+// Columns of a task of down.  Few rows are bound by memory, which reads long runs
+// of each expert faster than short ones; tasks enough for all threads to share
+// come first.  No bit depends on it: columns know nothing of each other.
+int64_t DownTile(const Queue& queue, int64_t columns, int64_t rows) {
+  if (rows > kDownFewRows) return kTile;
+  const int64_t tasks = 4 * int64_t{queue.device->width()};
+  return std::clamp(columns / tasks / kTile * kTile, kTile, 4 * kTile);
 }
 
 // What each resident expert gives, by place in the row's list; `packed_at`: row
@@ -134,19 +166,19 @@ baleen_status MoeGateUpWith(const Queue& queue,
     const int64_t first = task % tiles * kBlock;
     const int64_t count = std::min(kBlock, inner - first);
     if (set == plan.header->active) {
-      GateUpTile(
-          args, kernels, shared, first, count, rows, plan.header->entries,
-          args.shared_limit, [&](int64_t i) { return shared_u.row(i); },
-          [](int64_t) { return 1.0f; });
+      const ExpertRows all = {rows, plan.header->entries, args.shared_limit,
+                              [&](int64_t i) { return shared_u.row(i); },
+                              [](int64_t) { return 1.0f; }};
+      GateUpTile(args, kernels, shared, first, count, all);
       return;
     }
     const int32_t e = plan.active[set];
     const MoeEntry* entries = plan.entries + plan.starts[e];
-    GateUpTile(
-        args, kernels, ExpertOf(weight, e), first, count,
-        plan.starts[e + 1] - plan.starts[e], plan.starts[e], args.limit,
-        [&](int64_t i) { return routed_u.row(entries[i].row); },
-        [&](int64_t i) { return entries[i].weight; });
+    const ExpertRows own = {
+        int64_t{plan.starts[e + 1]} - plan.starts[e], plan.starts[e],
+        args.limit, [&](int64_t i) { return routed_u.row(entries[i].row); },
+        [&](int64_t i) { return entries[i].weight; }};
+    GateUpTile(args, kernels, ExpertOf(weight, e), first, count, own);
   });
   return BALEEN_OK;
 }
@@ -205,7 +237,8 @@ baleen_status MoeDownWith(const Queue& queue, const baleen_moe_down_args& args,
     return BALEEN_OK;
   }
   const int64_t columns = args.y->size[1];
-  ParallelRanges(queue, columns, kTile, [&](int64_t first, int64_t end) {
+  const int64_t tile = DownTile(queue, columns, rows);
+  ParallelRanges(queue, columns, tile, [&](int64_t first, int64_t end) {
     const int64_t count = end - first;
     const auto sum_of = [&](int64_t row) {
       return sums + row * columns + first;

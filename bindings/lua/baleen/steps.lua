@@ -67,11 +67,14 @@ function steps.step_many(list)
   for i, step in ipairs(list) do
     kept[i] = fill(structs[i - 1], step, i, edits)
   end
-  for _, step in ipairs(list) do step.session.inside = true end
+  local outer = {} -- A callback of one session's call may step others.
+  for i, step in ipairs(list) do
+    outer[i], step.session.inside = step.session.inside, true
+  end
   local fine, status = pcall(callback.call,
     { edit = edits, progress = function() end }, C.baleen_session_step_many,
     structs, #list, library.failure)
-  for _, step in ipairs(list) do step.session.inside = nil end
+  for i = #list, 1, -1 do list[i].session.inside = outer[i] end
   if not fine then error(status, 0) end
   check(status)
   local results = {}

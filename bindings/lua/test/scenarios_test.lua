@@ -481,6 +481,19 @@ check.case("each of several has its own fate", function()
     session = fine,
     sampling = { edit = function() fine:release() end },
   } })
+  -- The same one twice, and one that is inside a call already.
+  results = baleen.step_many({ { session = fine }, { session = fine } })
+  check.equal(results[1].failure, nil)
+  check.equal(results[2].failure, "busy")
+  local inner, inside
+  other:step({ edit = function()
+    inner = baleen.step_many({ { session = other }, { session = fine } })
+    inside = other.inside
+  end })
+  check.equal(inner[1].failure, "busy")
+  check.equal(inner[2].failure, nil)
+  check.equal(inside, true)
+  check.equal(fine.inside, nil)
   check.fails("invalid_argument", "no field", baleen.step_many,
     { { session = fine, tokens = {} } })
   check.fails("invalid_argument", "session", baleen.step_many, { {} })

@@ -55,9 +55,13 @@ class _Part:
             tokens=self._tokens, capacity=step.limit)
         if step.scored:
             self.struct.scores = self._scores
-        # The library forgets a cancel that comes while no call is inside.
-        if step.session._take_cancel():
+
+    def begin(self) -> bool:
+        """Whether it is to be called: the library forgets a cancel that comes
+        while no call is inside."""
+        if self.session._take_cancel():
             self.struct.status = c.BALEEN_CANCELLED
+        return not self.cancelled
 
     @property
     def cancelled(self) -> bool:
@@ -91,7 +95,7 @@ def step_many(steps: Sequence[Step]) -> List[Stepped]:
     Error is raised only if the call could not begin."""
     guard = Guard()
     parts = [_Part(step, guard) for step in steps]
-    going = [part for part in parts if not part.cancelled]
+    going = [part for part in parts if part.begin()]
     structs = (c.baleen_step * len(going))(*(part.struct for part in going))
 
     def end() -> None:

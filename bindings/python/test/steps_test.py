@@ -72,8 +72,7 @@ class StepsTest(unittest.TestCase):
             step_many([Step(fine), Step(other)])
 
     def test_cancel_and_exceptions_inside(self):
-        # Chunks of a long input are read one after another until somebody
-        # asks for the end.
+        # It may come too late for the call that it is asked in.
         session = model().session(private=True)
         fine = model().session(private=True)
         step = Step(session, prompt(2), baleen.Sampling(

@@ -66,8 +66,8 @@ class DecodedStream {
   static constexpr int64_t kRegisters =
       kBlockVectors<Weights> / kRegisterVectors;
 
-  DecodedStream(const Matrix& matrix, int64_t tile)
-      : source_(matrix, tile), scales_(matrix, tile) {}
+  DecodedStream(const Matrix& matrix, int64_t tile, int64_t together)
+      : source_(matrix, tile, together), scales_(matrix, tile) {}
 
   // The block that Decode is to take.
   void Seek(int64_t block) {
@@ -183,11 +183,11 @@ void MultiplyFewRows(const Part& part, const uint8_t* const* packed,
   registers->Configure(rows, 0, false);
   const Weights weights;
   if constexpr (two) {
-    Stream streams[2] = {Stream(part.matrix, part.first_tile),
-                         Stream(part.matrix, part.first_tile + 1)};
+    Stream streams[2] = {Stream(part.matrix, part.first_tile, 2),
+                         Stream(part.matrix, part.first_tile + 1, 2)};
     MultiplyStreams<true>(weights, streams, part, packed, rows);
   } else {
-    Stream stream(part.matrix, part.first_tile);
+    Stream stream(part.matrix, part.first_tile, 1);
     MultiplyStreams<false>(weights, &stream, part, packed, rows);
   }
 }

@@ -267,6 +267,7 @@ void Multiply(const Matrix& matrix, int64_t first, int64_t count,
 
 }  // namespace
 
-const ProductKernels kAmxKernels = {"amx", PackedBlock, Pack, Multiply};
+const ProductKernels kAmxKernels = {"amx", PackedBlock, Pack, Multiply,
+                                    &kAvx512RowKernels};
 
 }  // namespace baleen::cpu

@@ -10,6 +10,7 @@ constexpr int kVectorBytes = 32;
 namespace baleen::cpu {
 
 const ProductKernels kAvx2OrderedKernels = {"avx2, ordered", PackedFloats,
-                                            PackFloats, MultiplyOrdered};
+                                            PackFloats, MultiplyOrdered,
+                                            &kAvx2RowKernels};
 
 }  // namespace baleen::cpu

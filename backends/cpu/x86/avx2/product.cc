@@ -79,6 +79,6 @@ inline Ints SumOfPairs(Ints words) {
 namespace baleen::cpu {
 
 const ProductKernels kAvx2Kernels = {"avx2", PackedBlock, PackActivations,
-                                     MultiplyMatrix};
+                                     MultiplyMatrix, &kAvx2RowKernels};
 
 }  // namespace baleen::cpu

@@ -256,6 +256,7 @@ void Multiply(const Matrix& matrix, int64_t first, int64_t count,
 
 }  // namespace
 
-const ProductKernels kAvx512Kernels = {"avx512", PackedBlock, Pack, Multiply};
+const ProductKernels kAvx512Kernels = {"avx512", PackedBlock, Pack, Multiply,
+                                       &kAvx512RowKernels};
 
 }  // namespace baleen::cpu

@@ -14,30 +14,51 @@ namespace {
 constexpr int kStepVectors = 4;
 constexpr int64_t kStepBytes = 16;  // Of a row.
 
+// What is read next is asked for twice: the second cache half a kilobyte before
+// the first.  The processor's own prefetching ends with each page; told of the
+// next page early, it goes on there, and the two together read memory a sixth
+// faster than either (probe_benchmark).
 class PackedSource {
  public:
-  PackedSource(const Matrix& matrix, int64_t tile)
+  // `together`: how many tiles are read side by side, this one among them.
+  PackedSource(const Matrix& matrix, int64_t tile, int64_t together = 1)
       : block_bytes_(PackedBlockBytes(matrix.type)),
-        tile_(matrix.data + tile * PackedTileBytes(matrix)) {}
-  void Seek(int64_t block) { data_ = tile_ + block * block_bytes_; }
+        tile_bytes_(PackedTileBytes(matrix)),
+        others_((together - 1) * tile_bytes_),
+        tile_(matrix.data + tile * tile_bytes_) {}
+  void Seek(int64_t block) {
+    const int64_t at = block * block_bytes_;
+    data_ = tile_ + at;
+    first_cache_ = Ahead(at + 2048);
+    second_cache_ = Ahead(at + 2560);
+  }
   void Load(int64_t step, __m512i* vectors) const {
-    // Pages end the processor's own prefetching.
-    constexpr int64_t kAhead = 4096;
-    const uint8_t* from = data_ + step * kStepVectors * kVector;
     for (int i = 0; i < kStepVectors; ++i) {
-      _mm_prefetch(from + kAhead + i * kVector, _MM_HINT_T0);
-      vectors[i] = _mm512_load_si512(from + i * kVector);
+      vectors[i] = LoadVector((step * kStepVectors + i) * kVector);
     }
   }
   // The block's four fp4 scales of each row.
-  __m512i Scales() const {
-    return _mm512_load_si512(data_ + block_bytes_ - kVector);
-  }
+  __m512i Scales() const { return LoadVector(block_bytes_ - kVector); }
 
  private:
+  // What is read at `at` of the tile; what is read after its end lies behind the
+  // others.
+  const uint8_t* Ahead(int64_t at) const {
+    return tile_ + at + (at < tile_bytes_ ? 0 : others_);
+  }
+  __m512i LoadVector(int64_t at) const {
+    _mm_prefetch(first_cache_ + at, _MM_HINT_T0);
+    _mm_prefetch(second_cache_ + at, _MM_HINT_T1);
+    return _mm512_load_si512(data_ + at);
+  }
+
   int64_t block_bytes_;
+  int64_t tile_bytes_;
+  int64_t others_;
   const uint8_t* tile_;
   const uint8_t* data_ = nullptr;
+  const uint8_t* first_cache_ = nullptr;
+  const uint8_t* second_cache_ = nullptr;
 };
 
 // 16 bytes of rows i, i + 4, i + 8 and i + 12.
@@ -53,7 +74,7 @@ inline __m512i EveryFourthRow(const uint8_t* row, int64_t stride) {
 
 class RawSource {
  public:
-  RawSource(const Matrix& matrix, int64_t tile)
+  RawSource(const Matrix& matrix, int64_t tile, int64_t /*together*/ = 1)
       : matrix_(matrix), tile_(tile) {}
   void Seek(int64_t block) {
     block_ = block;

@@ -10,6 +10,7 @@ constexpr int kVectorBytes = 64;
 namespace baleen::cpu {
 
 const ProductKernels kAvx512OrderedKernels = {"avx512, ordered", PackedFloats,
-                                              PackFloats, MultiplyOrdered};
+                                              PackFloats, MultiplyOrdered,
+                                              &kAvx512CoreRowKernels};
 
 }  // namespace baleen::cpu

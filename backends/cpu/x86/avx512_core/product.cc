@@ -81,6 +81,7 @@ inline Ints SumOfPairs(Ints words) {
 namespace baleen::cpu {
 
 const ProductKernels kAvx512CoreKernels = {"avx512_core", PackedBlock,
-                                           PackActivations, MultiplyMatrix};
+                                           PackActivations, MultiplyMatrix,
+                                           &kAvx512CoreRowKernels};
 
 }  // namespace baleen::cpu
