@@ -249,6 +249,33 @@ TEST(Product, OrderedKernelsHaveTheBitsOfTheReference) {
   }
 }
 
+#if defined(__x86_64__)
+// They are one body of code, with vectors of 8 and of 16 rows.
+TEST(Product, CoreAvx512HasTheBitsOfAvx2) {
+  if (cpu::BestIsa() < cpu::Isa::kAvx512Core) GTEST_SKIP() << "it lacks it";
+  constexpr int64_t kRows = 19;
+  for (Kind kind :
+       {Kind::kBf16, Kind::kFp8, Kind::kFp8FloatScales, Kind::kFp4}) {
+    for (const auto& shape :
+         {std::pair<int64_t, int64_t>{37, 96}, {16, 128}, {130, 640}}) {
+      const int64_t outputs = shape.first;
+      const int64_t columns = shape.second;
+      const Tensor weights = RandomMatrix(kind, outputs, columns, 5);
+      const cpu::Matrix matrix = MatrixOf(*weights);
+      Tensor in(BALEEN_TYPE_BF16, {kRows, columns});
+      Fill(in, 7);
+      const auto products = [&](const ProductKernels& kernels) {
+        const PackedActivations activations(
+            kernels, matrix.type, in.row<uint16_t>(0), kRows, columns);
+        return Products(kernels, matrix, activations, 0, kRows, 0, outputs);
+      };
+      EXPECT_EQ(products(cpu::kAvx512CoreKernels), products(cpu::kAvx2Kernels))
+          << outputs << " x " << columns;
+    }
+  }
+}
+#endif
+
 // Units that take subnormals for zeros must do so for any number of rows.
 TEST(Product, TreatsSubnormalsAlikeForAnyRows) {
   constexpr int64_t kRows = 40;
