@@ -7,6 +7,7 @@
 // are raised to be unsigned and here they are not.
 #include "cpu/product.h"
 #include "cpu/x86/amx/few_rows.h"
+#include "cpu/x86/amx/one_row.h"
 #include "cpu/x86/avx512/pack.h"
 
 namespace baleen::cpu {
@@ -225,6 +226,9 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
                 const uint8_t* const* packed, int64_t rows, float* out,
                 int64_t out_stride) {
   const int64_t end = first + count;
+  const bool one_row = std::is_same_v<Weights, Fp8Weights> && rows == 1 &&
+                       matrix.packed &&
+                       HasOrdinaryValues(packed[0], BlocksOf(matrix.columns));
   // 16 rows of a checkpoint are as many streams as memory serves well.
   const int64_t tiles = matrix.packed || rows > kFewRows ? kPartTiles : 1;
   Registers registers;
@@ -236,6 +240,10 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
       part.lanes[part.tiles] = {at - begin, stop - begin, out + (at - first),
                                 out_stride};
       at = stop;
+    }
+    if (one_row && part.tiles == kPartTiles) {
+      MultiplyOneRow(part, packed[0]);
+      continue;
     }
     const auto multiply = matrix.packed
                               ? MultiplyPartFrom<Weights, PackedSource>
