@@ -18,8 +18,8 @@ namespace {
 
 constexpr size_t kAlignment = 256;
 constexpr size_t kMessageSize = 256;
-constexpr const char* kIsaNames[] = {"reference", "portable", "avx2", "avx512",
-                                     "amx"};
+constexpr const char* kIsaNames[] = {"reference",   "portable", "avx2",
+                                     "avx512_core", "avx512",   "amx"};
 
 #if defined(__x86_64__)
 // __builtin_cpu_supports of clang 14 does not know it.
@@ -66,16 +66,19 @@ Isa BestIsa() {
       !HasF16c()) {
     return Isa::kPortable;
   }
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vnni") &&
-      __builtin_cpu_supports("avx512vbmi") &&
-      __builtin_cpu_supports("avx512bf16")) {
-    const bool gfni = __builtin_cpu_supports("gfni");
-    return gfni && HasAmx() ? Isa::kAmx : Isa::kAvx512;
+  if (!__builtin_cpu_supports("avx512f") ||
+      !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl") ||
+      !__builtin_cpu_supports("avx512dq")) {
+    return Isa::kAvx2;
   }
-  return Isa::kAvx2;
+  if (!__builtin_cpu_supports("avx512vnni") ||
+      !__builtin_cpu_supports("avx512vbmi") ||
+      !__builtin_cpu_supports("avx512bf16")) {
+    return Isa::kAvx512Core;
+  }
+  const bool gfni = __builtin_cpu_supports("gfni");
+  return gfni && HasAmx() ? Isa::kAmx : Isa::kAvx512;
 #else
   return Isa::kPortable;
 #endif
@@ -99,7 +102,7 @@ baleen_status ChooseIsa(const baleen_host& host, Isa* isa) {
   }
   return device.Fail(BALEEN_INVALID_ARGUMENT,
                      "cpu.isa is \"%.32s\", but must be reference, portable, "
-                     "avx2, avx512 or amx",
+                     "avx2, avx512_core, avx512 or amx",
                      setting);
 }
 

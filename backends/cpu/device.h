@@ -13,7 +13,14 @@ namespace baleen::cpu {
 
 // Instruction sets, each of which includes those before it.  The reference is
 // plain loops; portable code is blocked for any compiler to vectorize.
-enum class Isa { kReference, kPortable, kAvx2, kAvx512, kAmx };
+enum class Isa {
+  kReference,
+  kPortable,
+  kAvx2,
+  kAvx512Core,  // F, BW, DQ and VL.
+  kAvx512,      // And VNNI, VBMI and BF16.
+  kAmx
+};
 
 const char* IsaName(Isa isa);
 

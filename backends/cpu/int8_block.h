@@ -3,7 +3,8 @@
 //
 // A packed block: the codes (each dword four columns that a vector of weights
 // meets: the even ones of eight, then the odd ones), minus 12 times the sum of
-// each group, the scale of each group.
+// each group, the scale of each group; then, as two words, the parts of those
+// sums that the lower and the upper words of the dwords have.
 //
 // Functions are static since files of different instruction sets must not share
 // a copy; loops are of 32 so that compilers make vectors of them.
@@ -20,6 +21,7 @@ namespace baleen::cpu {
 constexpr int kInt8Raise = 12;  // 2 * e2m1 + 12 is not negative.
 constexpr int64_t kInt8Sums = 128;
 constexpr int64_t kInt8Scales = 144;
+constexpr int64_t kInt8WordSums = 160;
 constexpr int64_t kInt8Bytes = 192;
 
 // Rounds 32 bf16 values to int8: codes, and the float that they are to be
@@ -60,24 +62,33 @@ static inline void PackInt8Block(const uint16_t* values, int64_t count,
     values = whole;
   }
   int32_t sums[kFp4Groups];
+  int16_t word_sums[kFp4Groups][2];
   float scales[kFp4Groups];
   for (int64_t g = 0; g < kFp4Groups; ++g) {
+    using Codes = int8_t __attribute__((vector_size(kFp4Group)));
     int8_t codes[kFp4Group];
     // Half, because the weights are doubled.
     scales[g] = 0.5f * RoundToInt8(values + g * kFp4Group, codes);
-    int32_t sum = 0;
-    for (int64_t i = 0; i < kFp4Group; ++i) sum += codes[i];
-    sums[g] = -kInt8Raise * sum;
+    // Columns 0 to 3 of eight are in lower words, the others in upper ones.
+    int32_t by_place[8] = {};
     for (int64_t i = 0; i < kFp4Group; i += 8) {
-      uint8_t* to = packed + g * kFp4Group + i;
-      for (int64_t j = 0; j < 4; ++j) {
-        to[j] = static_cast<uint8_t>(codes[i + 2 * j]);
-        to[4 + j] = static_cast<uint8_t>(codes[i + 2 * j + 1]);
-      }
+      for (int64_t j = 0; j < 8; ++j) by_place[j] += codes[i + j];
     }
+    const int32_t lower = by_place[0] + by_place[1] + by_place[2] + by_place[3];
+    const int32_t upper = by_place[4] + by_place[5] + by_place[6] + by_place[7];
+    sums[g] = -kInt8Raise * (lower + upper);
+    word_sums[g][0] = static_cast<int16_t>(-kInt8Raise * lower);
+    word_sums[g][1] = static_cast<int16_t>(-kInt8Raise * upper);
+    Codes columns;
+    std::memcpy(&columns, codes, sizeof(columns));
+    const Codes arranged = __builtin_shufflevector(
+        columns, columns, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15,
+        16, 18, 20, 22, 17, 19, 21, 23, 24, 26, 28, 30, 25, 27, 29, 31);
+    std::memcpy(packed + g * kFp4Group, &arranged, sizeof(arranged));
   }
   std::memcpy(packed + kInt8Sums, sums, sizeof(sums));
   std::memcpy(packed + kInt8Scales, scales, sizeof(scales));
+  std::memcpy(packed + kInt8WordSums, word_sums, sizeof(word_sums));
 }
 
 }  // namespace baleen::cpu

@@ -61,6 +61,8 @@ baleen_status RunWith(const Queue& queue, const Args& args) {
                   kAvx512OrderedKernels),                                 \
       BALEEN_CPU_WITH(name, Name, Isa::kAvx512, "avx512", kAvx512Kernels, \
                       kAvx512OrderedKernels),                             \
+      BALEEN_CPU_WITH(name, Name, Isa::kAvx512Core, "avx512_core",        \
+                      kAvx512CoreKernels, kAvx512OrderedKernels),         \
       BALEEN_CPU_WITH(name, Name, Isa::kAvx2, "avx2", kAvx2Kernels,       \
                       kAvx2OrderedKernels),
 #else

@@ -9,10 +9,12 @@ namespace baleen::cpu {
 #if defined(__x86_64__)
 #define BALEEN_CPU_AMX(Name) \
   {"amx", Isa::kAmx, Name##TilesAccepts, Name##Tiles, Name##TilesNeeds},
-#define BALEEN_CPU_X86(Name)                              \
-  {"avx512", Isa::kAvx512, Name##BlockedAccepts,          \
-   Name##Blocked<kAvx512RowKernels>, Name##BlockedNeeds}, \
-      {"avx2", Isa::kAvx2, Name##BlockedAccepts,          \
+#define BALEEN_CPU_X86(Name)                                      \
+  {"avx512", Isa::kAvx512, Name##BlockedAccepts,                  \
+   Name##Blocked<kAvx512RowKernels>, Name##BlockedNeeds},         \
+      {"avx512_core", Isa::kAvx512Core, Name##BlockedAccepts,     \
+       Name##Blocked<kAvx512CoreRowKernels>, Name##BlockedNeeds}, \
+      {"avx2", Isa::kAvx2, Name##BlockedAccepts,                  \
        Name##Blocked<kAvx2RowKernels>, Name##BlockedNeeds},
 #else
 #define BALEEN_CPU_AMX(Name)

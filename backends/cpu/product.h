@@ -43,6 +43,7 @@ struct ProductKernels {
 
 extern const ProductKernels kPortableKernels;
 extern const ProductKernels kAvx2Kernels;
+extern const ProductKernels kAvx512CoreKernels;
 extern const ProductKernels kAvx512Kernels;
 extern const ProductKernels kAmxKernels;
 

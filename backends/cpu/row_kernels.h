@@ -100,13 +100,16 @@ inline constexpr int kQueryFold = 2;
 inline constexpr int kLeastFoldedScale = 64;
 inline constexpr int kMostFoldedScale = 190;
 
+// Elements of each stream that a call of `mix` takes.
+inline constexpr int64_t kMostMixed = 256;
+
 struct RowKernels {
   void (*end_half)(const EndHalfRun& run);
 
   // For each of `rows` rows of streams, row_stride apart, and of partial sums,
   // partial_stride apart: partial[o] = sum over streams j and elements i below
   // `count` of fn[o][j * fn_stream_stride + i] * streams[j][i], for o below
-  // `outputs` (a multiple of 4); partial[outputs] = sum of squares.
+  // `outputs`; partial[outputs] = sum of squares.  count is at most kMostMixed.
   void (*mix)(const uint16_t* streams, int64_t rows, int64_t row_stride,
               int64_t stream_stride, const float* fn, int64_t fn_stride,
               int64_t fn_stream_stride, int64_t outputs, int64_t count,
@@ -129,9 +132,9 @@ struct RowKernels {
   void (*swiglu)(const float* gate, int64_t size, float limit, float route,
                  float* up);
 
-  // out[r] = u[r] . gate for `rows` (at most 4) rows of u, [rows, size].
-  void (*gate)(const uint16_t* gate, const float* u, int64_t rows, int64_t size,
-               float* out);
+  // out[r][e] = u[r] . gates[e] for `rows` (at most 4) rows of u, [rows, size].
+  void (*gate)(const uint16_t* const* gates, int64_t experts, const float* u,
+               int64_t rows, int64_t size, float* out);
 
   // x = H x / sqrt(size), rounded to bf16 before and after if `round`; then
   // twice the e2m1 value of each with a power of two for each 32 (`scales`).
@@ -179,6 +182,7 @@ struct RowKernels {
 
 extern const RowKernels kPortableRowKernels;
 extern const RowKernels kAvx2RowKernels;
+extern const RowKernels kAvx512CoreRowKernels;
 extern const RowKernels kAvx512RowKernels;
 
 }  // namespace baleen::cpu

@@ -39,32 +39,43 @@ Floats Exp(Floats x) {
 }
 
 void EndHalf(const EndHalfRun& run) {
-  for (int64_t i = run.first; i < run.end; i += kLanes) {
+  // Copies, which stores to the streams cannot change.
+  const EndHalfRun in = run;
+  Floats post[kKernelStreams];
+  Floats mix[kKernelStreams][kKernelStreams];
+  BALEEN_UNROLL
+  for (int64_t k = 0; k < kKernelStreams; ++k) {
+    post[k] = Broadcast(in.post[k]);
+    BALEEN_UNROLL
+    for (int64_t j = 0; j < kKernelStreams; ++j) {
+      mix[j][k] = Broadcast(in.mix[j * kKernelStreams + k]);
+    }
+  }
+  for (int64_t i = in.first; i < in.end; i += kLanes) {
     Floats y;
-    if (run.y != nullptr) {
-      y = LoadBf16(run.y + i);
+    if (in.y != nullptr) {
+      y = LoadBf16(in.y + i);
     } else {
       y = Broadcast(0.0f);
-      for (int64_t p = 0; p < run.part_count; ++p) {
-        y = Add(y, Load(run.parts[p] + i));
+      for (int64_t p = 0; p < in.part_count; ++p) {
+        y = Add(y, Load(in.parts[p] + i));
       }
       y = RoundBf16(y);
     }
     Floats before[kKernelStreams];
     BALEEN_UNROLL
     for (int64_t j = 0; j < kKernelStreams; ++j) {
-      before[j] = LoadBf16(run.streams + j * run.stream_stride + i);
+      before[j] = LoadBf16(in.streams + j * in.stream_stride + i);
     }
     BALEEN_UNROLL
     for (int64_t k = 0; k < kKernelStreams; ++k) {
-      Floats sum = Multiply(Broadcast(run.mix[k]), before[0]);
+      Floats sum = Multiply(mix[0][k], before[0]);
       BALEEN_UNROLL
       for (int64_t j = 1; j < kKernelStreams; ++j) {
-        sum = MultiplyAdd(Broadcast(run.mix[j * kKernelStreams + k]), before[j],
-                          sum);
+        sum = MultiplyAdd(mix[j][k], before[j], sum);
       }
-      StoreBf16(run.streams + k * run.stream_stride + i,
-                MultiplyAdd(Broadcast(run.post[k]), y, sum));
+      StoreBf16(in.streams + k * in.stream_stride + i,
+                MultiplyAdd(post[k], y, sum));
     }
   }
 }
@@ -96,11 +107,30 @@ struct MixRows {
   int64_t partial_stride;
 };
 
-// Four outputs of some rows: what is loaded of fn, which lies beyond the first
-// cache, serves all of them.
-template <int kRows>
-void MixFour(const MixRows& in, const float* fn, float* partial) {
-  constexpr int kOutputs = 4;
+// Floats of a row's run of streams, and a vector more, lest rows share few
+// places in the cache.
+constexpr int64_t kMixRowFloats = kKernelStreams * kMostMixed + 16;
+
+// A run of the streams of some rows as floats, and the sum of its squares.
+float WidenStreams(const MixRows& in, int64_t r, float* x) {
+  Floats squares[2] = {Broadcast(0.0f), Broadcast(0.0f)};
+  for (int64_t j = 0; j < kKernelStreams; ++j) {
+    const uint16_t* stream =
+        in.streams + r * in.row_stride + j * in.stream_stride;
+    for (int64_t i = 0; i < in.count; i += kLanes) {
+      const Floats value = LoadBf16(stream + i);
+      Store(x + j * kMostMixed + i, value);
+      squares[j & 1] = MultiplyAdd(value, value, squares[j & 1]);
+    }
+  }
+  return Sum(Add(squares[0], squares[1]));
+}
+
+// Some outputs of some rows: what is loaded of fn, which lies beyond the first
+// cache, serves all of them.  The rows' floats do not leave it.
+template <int kRows, int kOutputs>
+void MixSome(const MixRows& in, const float* x, const float* fn,
+             float* partial) {
   Floats sums[kRows][kOutputs];
   BALEEN_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -108,7 +138,7 @@ void MixFour(const MixRows& in, const float* fn, float* partial) {
     for (int o = 0; o < kOutputs; ++o) sums[r][o] = Broadcast(0.0f);
   }
   for (int64_t j = 0; j < kKernelStreams; ++j) {
-    const uint16_t* stream = in.streams + j * in.stream_stride;
+    const float* values = x + j * kMostMixed;
     const float* row = fn + j * in.fn_stream_stride;
     for (int64_t i = 0; i < in.count; i += kLanes) {
       Floats weights[kOutputs];
@@ -118,10 +148,10 @@ void MixFour(const MixRows& in, const float* fn, float* partial) {
       }
       BALEEN_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        const Floats x = LoadBf16(stream + r * in.row_stride + i);
+        const Floats value = Load(values + r * kMixRowFloats + i);
         BALEEN_UNROLL
         for (int o = 0; o < kOutputs; ++o) {
-          sums[r][o] = MultiplyAdd(x, weights[o], sums[r][o]);
+          sums[r][o] = MultiplyAdd(value, weights[o], sums[r][o]);
         }
       }
     }
@@ -133,17 +163,20 @@ void MixFour(const MixRows& in, const float* fn, float* partial) {
   }
 }
 
-float Squares(const MixRows& in, int64_t r) {
-  Floats squares[2] = {Broadcast(0.0f), Broadcast(0.0f)};
-  for (int64_t j = 0; j < kKernelStreams; ++j) {
-    const uint16_t* stream =
-        in.streams + r * in.row_stride + j * in.stream_stride;
-    for (int64_t i = 0; i < in.count; i += kLanes) {
-      const Floats x = LoadBf16(stream + i);
-      squares[j & 1] = MultiplyAdd(x, x, squares[j & 1]);
-    }
+template <int kRows, int kOutputs>
+void MixTogether(const MixRows& in, const float* fn, int64_t outputs,
+                 float* partial) {
+  alignas(64) float x[kRows][kMixRowFloats];
+  for (int r = 0; r < kRows; ++r) {
+    partial[r * in.partial_stride + outputs] = WidenStreams(in, r, x[r]);
   }
-  return Sum(Add(squares[0], squares[1]));
+  int64_t o = 0;
+  for (; o + kOutputs <= outputs; o += kOutputs) {
+    MixSome<kRows, kOutputs>(in, x[0], fn + o * in.fn_stride, partial + o);
+  }
+  for (; o < outputs; ++o) {
+    MixSome<kRows, 1>(in, x[0], fn + o * in.fn_stride, partial + o);
+  }
 }
 
 void Mix(const uint16_t* streams, int64_t rows, int64_t row_stride,
@@ -153,16 +186,18 @@ void Mix(const uint16_t* streams, int64_t rows, int64_t row_stride,
   MixRows in = {streams,          row_stride, stream_stride, fn_stride,
                 fn_stream_stride, count,      partial_stride};
   while (rows > 0) {
-    const int64_t together = rows >= kMixRows ? kMixRows : 1;
-    for (int64_t o = 0; o < outputs; o += 4) {
-      if (together == kMixRows) {
-        MixFour<kMixRows>(in, fn + o * fn_stride, partial + o);
-      } else {
-        MixFour<1>(in, fn + o * fn_stride, partial + o);
-      }
-    }
-    for (int64_t r = 0; r < together; ++r) {
-      partial[r * partial_stride + outputs] = Squares(in, r);
+    int64_t together = 1;
+    if (rows >= kMixRows) {
+      together = kMixRows;
+      MixTogether<kMixRows, kMixOutputs>(in, fn, outputs, partial);
+    } else if (rows >= 4) {
+      together = 4;
+      MixTogether<4, 3>(in, fn, outputs, partial);
+    } else if (rows >= 2) {
+      together = 2;
+      MixTogether<2, 4>(in, fn, outputs, partial);
+    } else {
+      MixTogether<1, 4>(in, fn, outputs, partial);
     }
     in.streams += together * row_stride;
     partial += together * partial_stride;
@@ -223,44 +258,69 @@ void SwiGluRow(const float* gate, int64_t size, float limit, float route,
   }
 }
 
-template <int kRows>
-void GateRows(const uint16_t* gate, const float* u, int64_t size, float* out) {
-  // Two chains of sums a row, for vectors in turn.
-  Floats even[kRows];
-  Floats odd[kRows];
+// Two chains of sums a product, for vectors in turn: one after the other, so that
+// more products share what is loaded.
+template <int kRows, int kExperts>
+void GateSome(const uint16_t* const* gates, const float* u, int64_t size,
+              float* out, int64_t out_stride) {
+  Floats sums[2][kRows][kExperts];
   BALEEN_UNROLL
-  for (int r = 0; r < kRows; ++r) even[r] = odd[r] = Broadcast(0.0f);
-  int64_t i = 0;
-  for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
-    const Floats g0 = LoadBf16(gate + i);
-    const Floats g1 = LoadBf16(gate + i + kLanes);
+  for (int chain = 0; chain < 2; ++chain) {
+    Floats some[kRows][kExperts];
     BALEEN_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      even[r] = MultiplyAdd(Load(u + r * size + i), g0, even[r]);
-      odd[r] = MultiplyAdd(Load(u + r * size + i + kLanes), g1, odd[r]);
+      BALEEN_UNROLL
+      for (int e = 0; e < kExperts; ++e) some[r][e] = Broadcast(0.0f);
+    }
+    for (int64_t i = chain * kLanes; i < size; i += 2 * kLanes) {
+      Floats weights[kExperts];
+      BALEEN_UNROLL
+      for (int e = 0; e < kExperts; ++e) weights[e] = LoadBf16(gates[e] + i);
+      BALEEN_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const Floats x = Load(u + r * size + i);
+        BALEEN_UNROLL
+        for (int e = 0; e < kExperts; ++e) {
+          some[r][e] = MultiplyAdd(x, weights[e], some[r][e]);
+        }
+      }
+    }
+    BALEEN_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      BALEEN_UNROLL
+      for (int e = 0; e < kExperts; ++e) sums[chain][r][e] = some[r][e];
     }
   }
-  BALEEN_UNROLL
   for (int r = 0; r < kRows; ++r) {
-    if (i < size) {
-      even[r] =
-          MultiplyAdd(Load(u + r * size + i), LoadBf16(gate + i), even[r]);
+    for (int e = 0; e < kExperts; ++e) {
+      out[r * out_stride + e] = Sum(Add(sums[0][r][e], sums[1][r][e]));
     }
-    out[r] = Sum(Add(even[r], odd[r]));
   }
 }
 
-void Gate(const uint16_t* gate, const float* u, int64_t rows, int64_t size,
-          float* out) {
+template <int kRows>
+void GateRows(const uint16_t* const* gates, int64_t experts, const float* u,
+              int64_t size, float* out) {
+  int64_t e = 0;
+  for (; e + kGateExperts <= experts; e += kGateExperts) {
+    GateSome<kRows, kGateExperts>(gates + e, u, size, out + e, experts);
+  }
+  for (; e < experts; ++e) {
+    GateSome<kRows, 1>(gates + e, u, size, out + e, experts);
+  }
+}
+
+void Gate(const uint16_t* const* gates, int64_t experts, const float* u,
+          int64_t rows, int64_t size, float* out) {
   switch (rows) {
     case 4:
-      return GateRows<4>(gate, u, size, out);
+      return GateRows<4>(gates, experts, u, size, out);
     case 3:
-      return GateRows<3>(gate, u, size, out);
+      return GateRows<3>(gates, experts, u, size, out);
     case 2:
-      return GateRows<2>(gate, u, size, out);
+      return GateRows<2>(gates, experts, u, size, out);
     default:
-      return GateRows<1>(gate, u, size, out);
+      return GateRows<1>(gates, experts, u, size, out);
   }
 }
 

@@ -1,14 +1,14 @@
 // Sessions that guess ahead with a model that does not fit on its device: what
 // the drafter guesses, and which experts happen to have places, leave no trace.
 #include <cmath>
-#include <map>
+#include <string_view>
 
 #include "model/pocket.h"
 
 namespace baleen_test {
 namespace {
 
-// Its first device is the emulated one; the CPU is the last.
+// With the emulated device beside the CPU.
 baleen_context* SharedContext() {
   static const Context context = [] {
     Context made = MakeContext();

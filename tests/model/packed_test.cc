@@ -103,7 +103,7 @@ class PackedModelTest : public PackedTest,
 TEST_P(PackedModelTest, HasTheSameBitsWithEveryInstructionSet) {
   const std::string packed_path = Pack(GetParam());
   for (const char* isa :
-       {"reference", "portable", "avx2", "avx512", "amx", ""}) {
+       {"reference", "portable", "avx2", "avx512_core", "avx512", "amx", ""}) {
     const Options options(isa);
     Model raw;
     const baleen_status status = TryLoad(Source(GetParam()), &raw, options);

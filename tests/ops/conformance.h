@@ -143,7 +143,8 @@ class TestDevice {
 // The instruction sets of the CPU backend that this machine can run.
 inline std::vector<const char*> Devices() {
   std::vector<const char*> present;
-  for (const char* isa : {"reference", "portable", "avx2", "avx512", "amx"}) {
+  for (const char* isa :
+       {"reference", "portable", "avx2", "avx512_core", "avx512", "amx"}) {
     if (TestDevice(isa).status() == BALEEN_OK) present.push_back(isa);
   }
   return present;

@@ -15,7 +15,7 @@ inline std::vector<const cpu::ProductKernels*> OrderedKernels() {
   if (cpu::BestIsa() >= cpu::Isa::kAvx2) {
     present.push_back(&cpu::kAvx2OrderedKernels);
   }
-  if (cpu::BestIsa() >= cpu::Isa::kAvx512) {
+  if (cpu::BestIsa() >= cpu::Isa::kAvx512Core) {
     present.push_back(&cpu::kAvx512OrderedKernels);
   }
 #endif
@@ -27,6 +27,9 @@ inline std::vector<const cpu::ProductKernels*> FastKernels() {
   std::vector<const cpu::ProductKernels*> present;
 #if defined(__x86_64__)
   if (cpu::BestIsa() >= cpu::Isa::kAvx2) present.push_back(&cpu::kAvx2Kernels);
+  if (cpu::BestIsa() >= cpu::Isa::kAvx512Core) {
+    present.push_back(&cpu::kAvx512CoreKernels);
+  }
   if (cpu::BestIsa() >= cpu::Isa::kAvx512) {
     present.push_back(&cpu::kAvx512Kernels);
   }

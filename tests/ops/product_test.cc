@@ -249,37 +249,85 @@ TEST(Product, OrderedKernelsHaveTheBitsOfTheReference) {
   }
 }
 
+#if defined(__x86_64__)
+// They are one body of code, with vectors of 8 and of 16 rows.
+TEST(Product, CoreAvx512HasTheBitsOfAvx2) {
+  if (cpu::BestIsa() < cpu::Isa::kAvx512Core) GTEST_SKIP() << "it lacks it";
+  constexpr int64_t kRows = 19;
+  for (Kind kind :
+       {Kind::kBf16, Kind::kFp8, Kind::kFp8FloatScales, Kind::kFp4}) {
+    for (const auto& shape :
+         {std::pair<int64_t, int64_t>{37, 96}, {16, 128}, {130, 640}}) {
+      const int64_t outputs = shape.first;
+      const int64_t columns = shape.second;
+      const Tensor weights = RandomMatrix(kind, outputs, columns, 5);
+      const cpu::Matrix matrix = MatrixOf(*weights);
+      Tensor in(BALEEN_TYPE_BF16, {kRows, columns});
+      Fill(in, 7);
+      const auto products = [&](const ProductKernels& kernels) {
+        const PackedActivations activations(
+            kernels, matrix.type, in.row<uint16_t>(0), kRows, columns);
+        return Products(kernels, matrix, activations, 0, kRows, 0, outputs);
+      };
+      EXPECT_EQ(products(cpu::kAvx512CoreKernels), products(cpu::kAvx2Kernels))
+          << outputs << " x " << columns;
+    }
+  }
+}
+#endif
+
+// From the least subnormal to 2^-50, and in every fourth row from the least
+// normal number to 16 times that: products and sums are subnormal as well.
+void FillTiny(Tensor& tensor, int64_t rows, int64_t columns,
+              std::mt19937& random) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const uint32_t least = row % 4 == 3 ? 0x80 : 0;
+    const uint32_t end = row % 4 == 3 ? 0x280 : 0x2680;
+    for (int64_t i = 0; i < columns; ++i) {
+      const uint32_t bits = static_cast<uint32_t>(random());
+      tensor.row<uint16_t>(row)[i] = static_cast<uint16_t>(
+          (bits & 0x8000u) | (least + bits % (end - least)));
+    }
+  }
+}
+
 // Units that take subnormals for zeros must do so for any number of rows.
 TEST(Product, TreatsSubnormalsAlikeForAnyRows) {
   constexpr int64_t kRows = 40;
   constexpr int64_t kColumns = 256;
+  std::mt19937 random(4);
   for (const ProductKernels* kernels : Kernels()) {
-    Tensor weights = RandomMatrix(Kind::kBf16, 32, kColumns, 3);
-    Tensor in(BALEEN_TYPE_BF16, {kRows, kColumns});
-    std::mt19937 random(4);
-    const auto spread = [&](Tensor& tensor, int64_t rows) {
-      for (int64_t i = 0; i < rows * kColumns; ++i) {
-        // From the least subnormal to 2^-50, so that products and sums are
-        // subnormal as well.
-        const uint32_t bits = static_cast<uint32_t>(random());
-        tensor.row<uint16_t>(0)[i] =
-            static_cast<uint16_t>((bits & 0x8000u) | bits % 0x2680u);
+    for (Kind kind : {Kind::kBf16, Kind::kFp8}) {
+      Tensor weights = RandomMatrix(kind, 32, kColumns, 3);
+      if (kind == Kind::kBf16) FillTiny(weights, 32, kColumns, random);
+      Tensor in(BALEEN_TYPE_BF16, {kRows, kColumns});
+      FillTiny(in, kRows, kColumns, random);
+      // Every other row has sums that are not tiny.
+      for (int64_t row = 0; row < kRows; row += 2) {
+        for (int64_t i = 0; i < kColumns; i += 3) {
+          in.row<uint16_t>(row)[i] = EncodeBf16(1.5);
+        }
       }
-    };
-    spread(weights, 32);
-    spread(in, kRows);
-    for (int64_t i = 0; i < kRows * kColumns; i += 3) {
-      in.row<uint16_t>(0)[i] = EncodeBf16(1.5);
-    }
-    const cpu::Matrix matrix = MatrixOf(*weights);
-    const PackedActivations activations(*kernels, matrix.type,
-                                        in.row<uint16_t>(0), kRows, kColumns);
-    const std::vector<uint8_t> all =
-        Products(*kernels, matrix, activations, 0, kRows, 0, 32);
-    for (int64_t rows : {1, 2, 3, 6}) {
-      EXPECT_EQ(Products(*kernels, matrix, activations, 0, rows, 0, 32),
-                std::vector<uint8_t>(all.begin(), all.begin() + rows * 32 * 4))
-          << kernels->name << " " << rows;
+      const cpu::Matrix raw = MatrixOf(*weights);
+      const PackedCopy packed(raw);
+      const PackedActivations activations(*kernels, raw.type,
+                                          in.row<uint16_t>(0), kRows, kColumns);
+      const std::vector<uint8_t> all =
+          Products(*kernels, raw, activations, 0, kRows, 0, 32);
+      for (const cpu::Matrix* matrix : {&raw, &*packed}) {
+        for (const auto& [row, rows] : {std::pair{0, 1},
+                                        {1, 1},
+                                        {2, 1},
+                                        {3, 1},
+                                        {0, 2},
+                                        {0, 3},
+                                        {1, 6}}) {
+          const auto begin = all.begin() + row * 32 * 4;
+          EXPECT_EQ(Products(*kernels, *matrix, activations, row, rows, 0, 32),
+                    std::vector<uint8_t>(begin, begin + rows * 32 * 4))
+              << kernels->name << " row " << row << " of " << rows;
+        }
+      }
     }
   }
 }

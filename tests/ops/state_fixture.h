@@ -321,9 +321,9 @@ class TestDevice {
 // Instruction sets that operators without prepared weights have forms for; few
 // have one for tiles.
 inline const std::vector<const char*> kIsas = {"reference", "portable", "avx2",
-                                               "avx512"};
+                                               "avx512_core", "avx512"};
 inline const std::vector<const char*> kIsasWithTiles = {
-    "reference", "portable", "avx2", "avx512", "amx"};
+    "reference", "portable", "avx2", "avx512_core", "avx512", "amx"};
 
 // Runs body(device) for each instruction set that this processor has, on one
 // thread and on three.

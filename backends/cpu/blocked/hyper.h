@@ -12,7 +12,7 @@ namespace baleen::cpu {
 
 // Elements of each stream that are summed as a run.  Their rows of fn take
 // 96 KiB, so that several rows of a step can share them in the cache.
-inline constexpr int64_t kStreamChunk = 256;
+inline constexpr int64_t kStreamChunk = kMostMixed;
 inline constexpr int64_t kMostMixes = (2 + kKernelStreams) * kKernelStreams;
 // Floats of a chunk's partial sums: the mixes and the sum of squares.
 inline constexpr int64_t kPartialFloats = 32;

@@ -16,7 +16,7 @@ namespace {
 // times as many pairs of rows and heads as a tile has.
 constexpr int64_t kPairsOfTask = 1024;
 constexpr int64_t kMostRowsOfTask = 64;
-constexpr int64_t kMostGroupsOfTask = 256;
+constexpr int64_t kMostGroupsOfTask = kMostScoreKeys / kKeysTogether;
 constexpr int64_t kHeadsOfTask = 16;  // In the first sweep.
 
 int64_t RowsOfTask(const baleen_tensor& iq) {
@@ -105,10 +105,7 @@ void ScoreTask(const baleen_indexer_score_args& args, const BatchView& batch,
   const KeyGroups keys(args, batch, block.session);
   const uint8_t* groups[kMostGroupsOfTask];
   bool refused[kMostGroupsOfTask];
-  int64_t count = 0;
-  for (int64_t key = first; key < most; key += kKeysTogether) {
-    groups[count++] = keys.At(key);
-  }
+  const int64_t count = keys.Find(first, most, groups);
   kAmxScoreTiles.score(
       {rows, heads, scratch.queries + block.first * heads * kTileKeySize,
        scratch.weights + block.first * heads, scores, visible},

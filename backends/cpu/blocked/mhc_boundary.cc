@@ -2,7 +2,8 @@
 //
 // For a few rows the chunks of each are shared among the threads, since fn
 // (1.6 MB for V4-Flash) is read at the speed of memory; for many, each thread
-// takes rows by eights, which share a chunk of fn in its cache.
+// takes up to 32 together, which share a chunk of fn in its cache: by eights, fn
+// came from beyond the second cache too often to keep up.
 #include "cpu/blocked/hyper.h"
 #include "cpu/blocked/row_ops.h"
 #include "cpu/reference/state_ops.h"
@@ -10,10 +11,11 @@
 namespace baleen::cpu {
 namespace {
 
-constexpr int64_t kRowsTogether = 8;
+constexpr int64_t kFewRows = 8;
+constexpr int64_t kRowsTogether = 32;
 
 // Of a run of rows: the joined streams, as floats and as bf16; then the partial
-// sums of up to eight rows.
+// sums of rows that are taken together.
 struct Memory {
   Memory(const baleen_mhc_boundary_args& args, uint8_t* memory)
       : joined(reinterpret_cast<float*>(memory)),
@@ -33,6 +35,14 @@ struct Memory {
   float* partials;  // [kRowsTogether, chunks, kPartialFloats]
   uint16_t* u;      // [D]
 };
+
+// How many rows are taken together, so that all threads have some.
+int64_t GroupRows(const Queue& queue, int64_t rows) {
+  const int64_t width = queue.device->width();
+  const int64_t share = (rows + width - 1) / width;
+  return std::clamp((share + kFewRows - 1) / kFewRows * kFewRows, kFewRows,
+                    kRowsTogether);
+}
 
 // A chunk of rows [row, row + rows).
 void Chunk(const RowKernels& kernels, const baleen_mhc_boundary_args& args,
@@ -80,7 +90,7 @@ baleen_status MhcBoundaryBlocked(const Queue& queue,
   const int64_t rows = RowsOf(args.common, args.streams->size[0]);
   const int64_t chunks = StreamChunks(args.streams->size[2]);
   const int64_t row_floats = chunks * kPartialFloats;
-  if (rows <= kRowsTogether) {
+  if (rows <= kFewRows) {
     const Memory shared(args, static_cast<uint8_t*>(args.common.scratch));
     ParallelFor(queue, rows == 0 ? 0 : chunks, [&](int64_t chunk) {
       Chunk(kKernels, args, 0, rows, chunk, shared.partials);
@@ -90,12 +100,12 @@ baleen_status MhcBoundaryBlocked(const Queue& queue,
     }
     return BALEEN_OK;
   }
-  ForRows(queue, args.common.scratch,
-          (rows + kRowsTogether - 1) / kRowsTogether, Memory::Bytes(args),
-          [&](int64_t group, uint8_t* bytes) {
+  const int64_t group_rows = GroupRows(queue, rows);
+  ForRows(queue, args.common.scratch, (rows + group_rows - 1) / group_rows,
+          Memory::Bytes(args), [&](int64_t group, uint8_t* bytes) {
             const Memory memory(args, bytes);
-            const int64_t first = group * kRowsTogether;
-            const int64_t count = std::min(rows - first, kRowsTogether);
+            const int64_t first = group * group_rows;
+            const int64_t count = std::min(rows - first, group_rows);
             for (int64_t chunk = 0; chunk < chunks; ++chunk) {
               Chunk(kKernels, args, first, count, chunk, memory.partials);
             }
@@ -110,8 +120,7 @@ baleen_status MhcBoundaryBlocked(const Queue& queue,
 void MhcBoundaryBlockedNeeds(const Device&,
                              const baleen_mhc_boundary_args& args,
                              baleen_op_needs* needs) {
-  const int64_t groups =
-      (args.streams->size[0] + kRowsTogether - 1) / kRowsTogether;
+  const int64_t groups = (args.streams->size[0] + kFewRows - 1) / kFewRows;
   needs->scratch_bytes = RowRunScratch(groups, Memory::Bytes(args));
 }
 

@@ -36,6 +36,10 @@ struct ExpertRows {
   PackedAt packed_at;
   Route route;
 };
+// For clang 14, which does not derive it.
+template <typename PackedAt, typename Route>
+ExpertRows(int64_t, int64_t, float, PackedAt, Route)
+    -> ExpertRows<PackedAt, Route>;
 
 // ups = silu(gates) * ups * route, as the mode has it.
 void ApplySwiGlu(const ProductKernels& kernels, bool reference,

@@ -27,16 +27,21 @@ void WidenRows(const RowKernels& kernels, const baleen_router_args& args,
   }
 }
 
-// Their scores for experts [first, end).
+// Their scores for `count` experts, of which expert_at(i) is one.
+template <typename ExpertAt>
 void ScoreExperts(const RowKernels& kernels, const baleen_router_args& args,
-                  const float* u, int64_t row, int64_t rows, int64_t first,
-                  int64_t end, float* scores) {
-  for (int64_t expert = first; expert < end; ++expert) {
-    float products[kRowsTogether];
-    kernels.gate(RowOf<const uint16_t>(*args.gate, expert), u, rows,
-                 args.u->size[1], products);
-    for (int64_t r = 0; r < rows; ++r) {
-      scores[(row + r) * args.gate->size[0] + expert] = GateScore(products[r]);
+                  const float* u, int64_t row, int64_t rows, int64_t count,
+                  const ExpertAt& expert_at, float* scores) {
+  const uint16_t* gates[kExpertsTogether] = {};
+  float products[kRowsTogether * kExpertsTogether];
+  for (int64_t i = 0; i < count; ++i) {
+    gates[i] = RowOf<const uint16_t>(*args.gate, expert_at(i));
+  }
+  kernels.gate(gates, count, u, rows, args.u->size[1], products);
+  for (int64_t r = 0; r < rows; ++r) {
+    float* to = scores + (row + r) * args.gate->size[0];
+    for (int64_t i = 0; i < count; ++i) {
+      to[expert_at(i)] = GateScore(products[r * count + i]);
     }
   }
 }
@@ -46,8 +51,11 @@ void RouteByTable(const RowKernels& kernels, const baleen_router_args& args,
   TableExperts(args, row);
   WidenRows(kernels, args, row, 1, u);
   const int32_t* experts = RowOf<int32_t>(*args.experts, row);
-  for (int64_t i = 0; i < args.experts->size[1]; ++i) {
-    ScoreExperts(kernels, args, u, row, 1, experts[i], experts[i] + 1, scores);
+  const int64_t count = args.experts->size[1];
+  for (int64_t first = 0; first < count; first += kExpertsTogether) {
+    ScoreExperts(
+        kernels, args, u, row, 1, std::min(kExpertsTogether, count - first),
+        [&](int64_t i) { return experts[first + i]; }, scores);
   }
 }
 
@@ -59,13 +67,16 @@ void RouteByScore(const Queue& queue, const RowKernels& kernels,
   const int64_t groups = (rows + kRowsTogether - 1) / kRowsTogether;
   ForRows(queue, memory, groups * runs, RowBytes(args),
           [&](int64_t i, uint8_t* run_memory) {
-            const int64_t row = i / runs * kRowsTogether;
+            // A run of experts stays in the cache for all rows.
+            const int64_t row = i % groups * kRowsTogether;
             const int64_t count = std::min(rows - row, kRowsTogether);
-            const int64_t first = i % runs * kExpertsTogether;
-            const int64_t end = std::min(first + kExpertsTogether, experts);
+            const int64_t first = i / groups * kExpertsTogether;
+            const int64_t size = std::min(kExpertsTogether, experts - first);
             float* u = reinterpret_cast<float*>(run_memory);
             WidenRows(kernels, args, row, count, u);
-            ScoreExperts(kernels, args, u, row, count, first, end, scores);
+            ScoreExperts(
+                kernels, args, u, row, count, size,
+                [&](int64_t e) { return first + e; }, scores);
           });
   ParallelFor(queue, rows, [&](int64_t row) {
     ChooseExperts(args, row, scores + row * experts);

@@ -34,10 +34,12 @@ BALEEN_CPU_BLOCKED(router, Router)
       const Queue&, const baleen_##name##_args&);            \
   BALEEN_CPU_INSTANTIATE_X86(name, Name)
 #if defined(__x86_64__)
-#define BALEEN_CPU_INSTANTIATE_X86(name, Name)             \
-  template baleen_status Name##Blocked<kAvx2RowKernels>(   \
-      const Queue&, const baleen_##name##_args&);          \
-  template baleen_status Name##Blocked<kAvx512RowKernels>( \
+#define BALEEN_CPU_INSTANTIATE_X86(name, Name)                 \
+  template baleen_status Name##Blocked<kAvx2RowKernels>(       \
+      const Queue&, const baleen_##name##_args&);              \
+  template baleen_status Name##Blocked<kAvx512CoreRowKernels>( \
+      const Queue&, const baleen_##name##_args&);              \
+  template baleen_status Name##Blocked<kAvx512RowKernels>(     \
       const Queue&, const baleen_##name##_args&);
 #else
 #define BALEEN_CPU_INSTANTIATE_X86(name, Name)

@@ -13,9 +13,9 @@ namespace {
 
 constexpr float kQuarter = 0.25f;  // Both factors are doubled.
 
-// Keys that a thread takes: so many that arranging the queries, which it does
-// itself, is little beside them, and so few that all threads have some.
-constexpr int64_t kMostKeysOfTask = 4096;
+// Keys that a task takes, besides kMostScoreKeys: so many that arranging the
+// queries, which it does itself, is little beside them, and so few that all
+// threads have some.
 constexpr int64_t kLeastKeysOfTask = 512;
 constexpr int64_t kTasksOfRow = 32;
 
@@ -176,7 +176,7 @@ void ScoreGroup(const RowKernels& kernels,
 
 int64_t KeysOfScoreTask(const baleen_indexer_score_args& args) {
   const int64_t keys = args.scores->size[1] / kTasksOfRow / kKeysTogether;
-  return std::clamp(keys * kKeysTogether, kLeastKeysOfTask, kMostKeysOfTask);
+  return std::clamp(keys * kKeysTogether, kLeastKeysOfTask, kMostScoreKeys);
 }
 
 int64_t ScoreTasksOfBlock(const baleen_indexer_score_args& args) {

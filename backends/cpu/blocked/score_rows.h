@@ -44,8 +44,9 @@ class RowBlocks {
   int64_t rows_;
 };
 
-// Keys that a task takes, a multiple of kKeysTogether, and the tasks that a
-// block of rows is at the most.
+// Keys that a task takes, a multiple of kKeysTogether and at most kMostScoreKeys,
+// and the tasks that a block of rows is at the most.
+inline constexpr int64_t kMostScoreKeys = 4096;
 int64_t KeysOfScoreTask(const baleen_indexer_score_args& args);
 int64_t ScoreTasksOfBlock(const baleen_indexer_score_args& args);
 
@@ -59,16 +60,33 @@ class KeyGroups {
   KeyGroups(const baleen_indexer_score_args& args, const BatchView& batch,
             int64_t session)
       : keys_(*args.state, BALEEN_POOL_KEYS, batch.PagesOf(session)),
-        group_bytes_(KeyGroupBytes(args.state->shape)) {}
+        group_bytes_(KeyGroupBytes(args.state->shape)),
+        page_keys_(PageEntries(args.state->shape)) {}
 
   // That which begins with the key.
   const uint8_t* At(int64_t key) const {
     return keys_.Page(key) + keys_.InPage(key) / kKeysTogether * group_bytes_;
   }
 
+  // Those of keys [first, end); returns how many.
+  int64_t Find(int64_t first, int64_t end, const uint8_t** groups) const {
+    int64_t count = 0;
+    while (first < end) {
+      const uint8_t* group = At(first);
+      const int64_t page_end =
+          std::min(end, first + page_keys_ - keys_.InPage(first));
+      for (; first < page_end; first += kKeysTogether) {
+        groups[count++] = group;
+        group += group_bytes_;
+      }
+    }
+    return count;
+  }
+
  private:
   PagedEntries keys_;
   int64_t group_bytes_;
+  int64_t page_keys_;
 };
 
 // Rows that ScoreRows takes at once, and the memory that it needs for them.

@@ -3,9 +3,11 @@
 // A tile register of weights is 16 vectors of packed weights (bf16; 8 of int8):
 // 32 columns of 16 rows.  Products of bf16 are added as tdpbf16ps is defined,
 // from zero for 128 columns, then times the scale.  Sums of int8 are exact for 32
-// columns: for few rows those of AVX-512 have the same bits.
+// columns: for few rows those of AVX-512 have the same bits, though there weights
+// are raised to be unsigned and here they are not.
 #include "cpu/product.h"
 #include "cpu/x86/amx/few_rows.h"
+#include "cpu/x86/amx/one_row.h"
 #include "cpu/x86/avx512/pack.h"
 
 namespace baleen::cpu {
@@ -13,6 +15,7 @@ namespace {
 
 constexpr int64_t kFewRows = kRegisterRows;
 constexpr int64_t kFewInt8Rows = 8;
+using SignedWeights = Fp4Weights<0>;
 
 struct Sums {
   alignas(64) uint8_t data[4][kRegisterRows * kVector];
@@ -42,10 +45,10 @@ inline void AddRun(const uint8_t* const* weights, const ActivationGroup* groups,
       _tile_loadd(5, groups[1].data + from, row_stride(1));
     }
     if constexpr (Step::kInt8) {
-      _tile_dpbsud(0, 4, 6);
-      if constexpr (two_tiles) _tile_dpbsud(1, 4, 7);
-      if constexpr (two_groups) _tile_dpbsud(2, 5, 6);
-      if constexpr (two_groups && two_tiles) _tile_dpbsud(3, 5, 7);
+      _tile_dpbssd(0, 4, 6);
+      if constexpr (two_tiles) _tile_dpbssd(1, 4, 7);
+      if constexpr (two_groups) _tile_dpbssd(2, 5, 6);
+      if constexpr (two_groups && two_tiles) _tile_dpbssd(3, 5, 7);
     } else {
       _tile_dpbf16ps(0, 4, 6);
       if constexpr (two_tiles) _tile_dpbf16ps(1, 4, 7);
@@ -59,36 +62,28 @@ inline void AddRun(const uint8_t* const* weights, const ActivationGroup* groups,
   if constexpr (two_groups && two_tiles) _tile_stored(3, sums->data[3], 64);
 }
 
-// The sums of a block before scales: one run, or four of fp4.
+// Adds the sums of a run for a group of rows by a tile, in register `which`,
+// scaled, to what `lanes` has, or to zero in the first run of all.
 template <typename Weights>
-struct BlockRuns {
-  static constexpr int kRuns = Steps<Weights>::kCount / Steps<Weights>::kRun;
-  Sums runs[kRuns];
-};
-
-// Adds the sums of a group of rows by a tile, in register `which`, scaled, to
-// what `lanes` has, or to zero in the first block.
-template <typename Weights>
-void Finish(const BlockRuns<Weights>& sums, int which, const __m512* scales,
-            const ActivationGroup& group, int64_t block, const Lanes& lanes) {
-  constexpr int kRuns = BlockRuns<Weights>::kRuns;
+BALEEN_ALWAYS_INLINE inline void Finish(const Sums& sums, int which,
+                                        int64_t run, __m512 scale,
+                                        const ActivationGroup& group,
+                                        int64_t block, const Lanes& lanes) {
   const uint8_t* packed = group.data + block * Steps<Weights>::kBlockBytes;
+  const bool first = block == 0 && run == 0;
   for (int64_t r = 0; r < group.rows; ++r) {
-    __m512 sum = block == 0 ? _mm512_setzero_ps() : lanes.Load(r);
-    Unroll<kRuns>([&](auto run) BALEEN_ALWAYS_INLINE {
-      const uint8_t* from = sums.runs[run].data[which] + r * kVector;
-      if constexpr (Steps<Weights>::kInt8) {
-        const __m512i product = _mm512_add_epi32(
-            _mm512_load_si512(from), Broadcast(packed + kInt8Sums + run * 4));
-        const __m512 both = _mm512_mul_ps(
-            scales[run], BroadcastFloat(packed + kInt8Scales + run * 4));
-        sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), both, sum);
-      } else if constexpr (Weights::kType == MatrixType::kBf16) {
-        sum = _mm512_add_ps(sum, _mm512_load_ps(from));
-      } else {
-        sum = _mm512_fmadd_ps(_mm512_load_ps(from), scales[run], sum);
-      }
-    });
+    __m512 sum = first ? _mm512_setzero_ps() : lanes.Load(r);
+    const uint8_t* from = sums.data[which] + r * kVector;
+    if constexpr (Steps<Weights>::kInt8) {
+      const __m512 both =
+          _mm512_mul_ps(scale, BroadcastFloat(packed + kInt8Scales + run * 4));
+      sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(from)), both,
+                            sum);
+    } else if constexpr (Weights::kType == MatrixType::kBf16) {
+      sum = _mm512_add_ps(sum, _mm512_load_ps(from));
+    } else {
+      sum = _mm512_fmadd_ps(_mm512_load_ps(from), scale, sum);
+    }
     lanes.Store(r, sum);
     packed += group.stride;
   }
@@ -142,13 +137,32 @@ inline void ScalesOf(const Matrix& matrix, int64_t tile, int64_t block,
 }
 
 // Adds a block of a part for one or two groups of rows, the first of which is
-// row `row`.
+// row `row`.  A run is finished after the next has been given to the tiles, which
+// work meanwhile.
 template <typename Weights, bool two_groups, bool two_tiles>
 void AddBlock(const Part& part, const DecodedTile<Weights>* decoded,
               int64_t block, const ActivationGroup* groups, int64_t row) {
   using Step = Steps<Weights>;
-  constexpr int kRuns = BlockRuns<Weights>::kRuns;
-  BlockRuns<Weights> sums;
+  constexpr int kRuns = Step::kCount / Step::kRun;
+  constexpr int kTiles = two_tiles ? 2 : 1;
+  Sums sums[2];
+  __m512 scales[kTiles][kRuns];
+  for (int t = 0; t < kTiles; ++t) {
+    ScalesOf(part.matrix, part.first_tile + t, block, decoded[t], scales[t]);
+  }
+  const auto finish = [&](int64_t run) {
+    for (int t = 0; t < kTiles; ++t) {
+      Lanes lanes = part.lanes[t];
+      lanes.out += row * lanes.stride;
+      Finish<Weights>(sums[run % 2], t, run, scales[t][run], groups[0], block,
+                      lanes);
+      if constexpr (two_groups) {
+        lanes.out += groups[0].rows * lanes.stride;
+        Finish<Weights>(sums[run % 2], 2 + t, run, scales[t][run], groups[1],
+                        block, lanes);
+      }
+    }
+  };
   for (int64_t run = 0; run < kRuns; ++run) {
     const int64_t vectors = run * Step::kRun * Step::kVectors * kVector;
     const uint8_t* weights[2] = {
@@ -157,19 +171,10 @@ void AddBlock(const Part& part, const DecodedTile<Weights>* decoded,
     AddRun<Weights, two_groups, two_tiles>(
         weights, groups,
         block * Step::kBlockBytes + run * Step::kRun * Step::kBytes,
-        &sums.runs[run]);
+        &sums[run % 2]);
+    if (run > 0) finish(run - 1);
   }
-  for (int t = 0; t < (two_tiles ? 2 : 1); ++t) {
-    __m512 scales[kRuns];
-    ScalesOf(part.matrix, part.first_tile + t, block, decoded[t], scales);
-    Lanes lanes = part.lanes[t];
-    lanes.out += row * lanes.stride;
-    Finish(sums, t, scales, groups[0], block, lanes);
-    if constexpr (two_groups) {
-      lanes.out += groups[0].rows * lanes.stride;
-      Finish(sums, 2 + t, scales, groups[1], block, lanes);
-    }
-  }
+  finish(kRuns - 1);
 }
 
 template <typename Weights, typename Source>
@@ -221,6 +226,9 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
                 const uint8_t* const* packed, int64_t rows, float* out,
                 int64_t out_stride) {
   const int64_t end = first + count;
+  const bool one_row = std::is_same_v<Weights, Fp8Weights> && rows == 1 &&
+                       matrix.packed &&
+                       HasOrdinaryValues(packed[0], BlocksOf(matrix.columns));
   // 16 rows of a checkpoint are as many streams as memory serves well.
   const int64_t tiles = matrix.packed || rows > kFewRows ? kPartTiles : 1;
   Registers registers;
@@ -233,6 +241,10 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
                                 out_stride};
       at = stop;
     }
+    if (one_row && part.tiles == kPartTiles) {
+      MultiplyOneRow(part, packed[0]);
+      continue;
+    }
     const auto multiply = matrix.packed
                               ? MultiplyPartFrom<Weights, PackedSource>
                               : MultiplyPartFrom<Weights, RawSource>;
@@ -243,8 +255,8 @@ void MultiplyBy(const Matrix& matrix, int64_t first, int64_t count,
 void MultiplyFp4(const Matrix& matrix, int64_t first, int64_t count,
                  const uint8_t* const* packed, int64_t rows, float* out,
                  int64_t out_stride) {
-  const auto multiply =
-      rows <= kFewInt8Rows ? kAvx512Kernels.multiply : MultiplyBy<Int8Weights>;
+  const auto multiply = rows <= kFewInt8Rows ? kAvx512Kernels.multiply
+                                             : MultiplyBy<SignedWeights>;
   multiply(matrix, first, count, packed, rows, out, out_stride);
 }
 

@@ -34,16 +34,16 @@ class Registers {
 
   // For groups of `first` and `second` activation rows; `int8`: of 32 bytes.
   void Configure(int64_t first, int64_t second, bool int8) {
-    if (first == first_ && second == second_) return;
+    const int64_t other = second == 0 ? first : second;
+    if (first == first_ && other == second_) return;
     first_ = first;
-    second_ = second;
+    second_ = other;
     Configuration configuration{};
     configuration.palette = 1;
     const auto set = [&](int i, int64_t rows, int64_t bytes) {
       configuration.rows[i] = static_cast<uint8_t>(rows);
       configuration.row_bytes[i] = static_cast<uint16_t>(bytes);
     };
-    const int64_t other = second == 0 ? first : second;
     for (int i = 0; i < 2; ++i) {
       set(i, first, 64);
       set(2 + i, other, 64);
@@ -70,7 +70,7 @@ struct ActivationGroup {
 // What is different with int8.
 template <typename Weights>
 struct Steps {
-  static constexpr bool kInt8 = std::is_same_v<Weights, Int8Weights>;
+  static constexpr bool kInt8 = Weights::kType == MatrixType::kFp4;
   static constexpr int64_t kVectors = kInt8 ? 8 : 16;  // Of a register.
   static constexpr int64_t kBytes = kInt8 ? 32 : 64;   // Of an activation row.
   // Registers of a block, and how many of them are added up in one sum.

@@ -11,7 +11,9 @@ using Ints = __m256i;
 constexpr int64_t kLanes = 8;
 constexpr int64_t kKeyBlockSize = 64;
 // Registers for 8 sums at a time, of the 16 there are.
-constexpr int kMixRows = 2;
+constexpr int kMixRows = 4;
+constexpr int kMixOutputs = 3;
+constexpr int kGateExperts = 2;
 constexpr int kScoreHeads = 2;
 constexpr int kValueVectors = 2;
 constexpr int kFoldedHeads = 4;

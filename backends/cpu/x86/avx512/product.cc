@@ -134,49 +134,75 @@ BALEEN_ALWAYS_INLINE inline void AddBlock(const Int8Weights&, Vectors& vectors,
   });
 }
 
-// Adds blocks [first, end) of a tile to what `lanes` has of `rows` rows, or to
-// zero where `first` is.  Rows beyond the last repeat it.
-template <int kRows, typename Weights, typename Vectors>
-void AddBlocks(const Weights& weights, Vectors& vectors,
-               const BlockScales& scales, int64_t first, int64_t end,
-               const uint8_t* const* packed, int64_t rows, const Lanes& lanes) {
+// A tile that is read beside others.
+template <typename Vectors>
+struct Stream {
+  Vectors vectors;
+  BlockScales scales;
+  Lanes lanes;
+};
+
+// Adds blocks [first, end) of kTiles tiles to what their lanes have of `rows`
+// rows, or to zero where `first` is.  Rows beyond the last repeat it.
+template <int kRows, int kTiles, typename Weights, typename Vectors>
+void AddBlocks(const Weights& weights, Stream<Vectors>* streams, int64_t first,
+               int64_t end, const uint8_t* const* packed, int64_t rows) {
   const uint8_t* row[kRows];
-  __m512 sums[kRows];
+  __m512 sums[kTiles][kRows];
   Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
     const int64_t there = r < rows ? int64_t{r} : rows - 1;
     row[r] = packed[there];
-    sums[r] = first == 0 ? _mm512_setzero_ps() : lanes.Load(there);
+    Unroll<kTiles>([&](auto t) BALEEN_ALWAYS_INLINE {
+      sums[t][r] =
+          first == 0 ? _mm512_setzero_ps() : streams[t].lanes.Load(there);
+    });
   });
   for (int64_t block = first; block < end; ++block) {
-    AddBlock<kRows>(weights, vectors, scales, block, row, sums);
+    Unroll<kTiles>([&](auto t) BALEEN_ALWAYS_INLINE {
+      AddBlock<kRows>(weights, streams[t].vectors, streams[t].scales, block,
+                      row, sums[t]);
+    });
   }
   Unroll<kRows>([&](auto r) BALEEN_ALWAYS_INLINE {
-    if (r < rows) lanes.Store(r, sums[r]);
+    Unroll<kTiles>([&](auto t) BALEEN_ALWAYS_INLINE {
+      if (r < rows) streams[t].lanes.Store(r, sums[t][r]);
+    });
   });
 }
 
 // ---- Tiles ----
 
-template <typename Weights, typename Source>
+// Two packed tiles side by side are read a tenth faster than one by one: what
+// ends a tile does not end both.  More than four rows lack registers for two.
+constexpr int64_t kPairRows = 4;
+
+// All blocks of kTiles tiles, from `tile` on.
+template <int kTiles, typename Weights, typename Source>
 void FewRows(const Weights& weights, const Matrix& matrix, int64_t tile,
-             const uint8_t* const* packed, int64_t rows, const Lanes& lanes) {
-  const BlockScales scales(matrix, tile);
+             const uint8_t* const* packed, int64_t rows, const Lanes* lanes) {
+  using Vectors = Decoding<Weights, Source>;
   const int64_t blocks = BlocksOf(matrix.columns);
-  Decoding<Weights, Source> vectors(weights, matrix, tile);
-  switch (rows) {
-    case 1:
-      return AddBlocks<1>(weights, vectors, scales, 0, blocks, packed, rows,
-                          lanes);
-    case 2:
-      return AddBlocks<2>(weights, vectors, scales, 0, blocks, packed, rows,
-                          lanes);
-    case 3:
-    case 4:
-      return AddBlocks<4>(weights, vectors, scales, 0, blocks, packed, rows,
-                          lanes);
-    default:
-      return AddBlocks<8>(weights, vectors, scales, 0, blocks, packed, rows,
-                          lanes);
+  const auto stream = [&](int t) {
+    return Stream<Vectors>{Vectors(weights, matrix, tile + t, kTiles),
+                           BlockScales(matrix, tile + t), lanes[t]};
+  };
+  const auto add = [&](Stream<Vectors>* streams) {
+    const auto blocks_of = [&](auto row_count) {
+      AddBlocks<row_count, kTiles>(weights, streams, 0, blocks, packed, rows);
+    };
+    if (rows == 1) return blocks_of(std::integral_constant<int, 1>());
+    if (rows == 2) return blocks_of(std::integral_constant<int, 2>());
+    if constexpr (kTiles == 1) {
+      if (rows > 4) return blocks_of(std::integral_constant<int, 8>());
+    }
+    blocks_of(std::integral_constant<int, 4>());
+  };
+  if constexpr (kTiles == 2) {
+    Stream<Vectors> streams[] = {stream(0), stream(1)};
+    add(streams);
+  } else {
+    Stream<Vectors> one = stream(0);
+    add(&one);
   }
 }
 
@@ -192,17 +218,17 @@ void ManyRows(const Weights& weights, const Matrix& matrix, int64_t tile,
   for (int64_t first = 0; first < blocks; first += kChunk) {
     const int64_t end = first + kChunk < blocks ? first + kChunk : blocks;
     DecodeChunk(decoding, first, end, &chunk);
-    Decoded<Weights> vectors(chunk);
     for (int64_t row = 0; row < rows; row += kFewRows) {
       const int64_t rest = rows - row;
-      const Lanes some{lanes.begin, lanes.end, lanes.out + row * lanes.stride,
-                       lanes.stride};
+      Stream<Decoded<Weights>> some{
+          Decoded<Weights>(chunk), scales,
+          Lanes{lanes.begin, lanes.end, lanes.out + row * lanes.stride,
+                lanes.stride}};
       if (rest <= 4) {
-        AddBlocks<4>(weights, vectors, scales, first, end, packed + row, rest,
-                     some);
+        AddBlocks<4, 1>(weights, &some, first, end, packed + row, rest);
       } else {
-        AddBlocks<8>(weights, vectors, scales, first, end, packed + row,
-                     rest < kFewRows ? rest : kFewRows, some);
+        AddBlocks<8, 1>(weights, &some, first, end, packed + row,
+                        rest < kFewRows ? rest : kFewRows);
       }
     }
   }
@@ -214,17 +240,29 @@ void MultiplyFrom(const Matrix& matrix, int64_t first, int64_t count,
                   int64_t out_stride) {
   const Weights weights;
   const int64_t end = first + count;
+  // The lanes of a tile, of which those from weight row `at` on are wanted.
+  const auto lanes_from = [&](int64_t at) {
+    const int64_t begin = at / kTileRows * kTileRows;
+    const int64_t stop = begin + kTileRows < end ? begin + kTileRows : end;
+    return Lanes{at - begin, stop - begin, out + (at - first), out_stride};
+  };
+  const bool in_pairs = matrix.packed && rows <= kPairRows;
   for (int64_t at = first; at < end;) {
     const int64_t tile = at / kTileRows;
-    const int64_t begin = tile * kTileRows;
-    const int64_t stop = begin + kTileRows < end ? begin + kTileRows : end;
-    const Lanes lanes{at - begin, stop - begin, out + (at - first), out_stride};
+    const int64_t next = (tile + 1) * kTileRows;
+    if (in_pairs && next < end) {
+      const Lanes lanes[] = {lanes_from(at), lanes_from(next)};
+      FewRows<2, Weights, Source>(weights, matrix, tile, packed, rows, lanes);
+      at = next + kTileRows;
+      continue;
+    }
+    const Lanes lanes = lanes_from(at);
     if (rows <= kFewRows) {
-      FewRows<Weights, Source>(weights, matrix, tile, packed, rows, lanes);
+      FewRows<1, Weights, Source>(weights, matrix, tile, packed, rows, &lanes);
     } else {
       ManyRows<Weights, Source>(weights, matrix, tile, packed, rows, lanes);
     }
-    at = stop;
+    at = next;
   }
 }
 

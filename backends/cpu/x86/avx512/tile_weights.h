@@ -113,15 +113,17 @@ class Fp8Weights {
   __m512i high0_, high1_, low0_, low1_;
 };
 
-class Int8Weights {
+// `raise` makes the doubled weights unsigned.
+template <int raise>
+class Fp4Weights {
  public:
   static constexpr int kSplit = 2;  // Even columns of eight, then odd ones.
   static constexpr int kSteps = 4;
   static constexpr MatrixType kType = MatrixType::kFp4;
-  Int8Weights() {
+  Fp4Weights() {
     alignas(64) uint8_t table[64];
     for (uint32_t i = 0; i < 64; ++i) {
-      table[i] = static_cast<uint8_t>(Fp4Twice(i & 15u) + kInt8Raise);
+      table[i] = static_cast<uint8_t>(Fp4Twice(i & 15u) + raise);
     }
     table_ = _mm512_load_si512(table);
   }
@@ -135,6 +137,8 @@ class Int8Weights {
   __m512i table_;
 };
 
+using Int8Weights = Fp4Weights<kInt8Raise>;
+
 // Vectors of a block, and bytes of a block of packed activations.
 template <typename Weights>
 constexpr int64_t kBlockVectors =
@@ -147,8 +151,9 @@ template <typename Weights, typename Source>
 class Decoding {
  public:
   static constexpr bool kDecoded = false;
-  Decoding(const Weights& weights, const Matrix& matrix, int64_t tile)
-      : weights_(weights), source_(matrix, tile) {}
+  Decoding(const Weights& weights, const Matrix& matrix, int64_t tile,
+           int64_t together = 1)
+      : weights_(weights), source_(matrix, tile, together) {}
   void Seek(int64_t block) { source_.Seek(block); }
   void Step(int64_t step, __m512i* parts) const {
     __m512i vectors[kStepVectors];

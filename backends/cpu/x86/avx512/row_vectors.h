@@ -1,4 +1,7 @@
-// Kernels of the operators without prepared weights, with AVX-512.
+// Vectors of AVX-512 for the kernels of the operators without prepared weights:
+// all but the products of bytes, which not every such processor has.
+#pragma once
+
 #include <immintrin.h>
 
 #include <cstdint>
@@ -11,7 +14,9 @@ using Ints = __m512i;
 constexpr int64_t kLanes = 16;
 constexpr int64_t kKeyBlockSize = 64;
 // Registers for 16 sums at a time, of the 32 there are.
-constexpr int kMixRows = 4;
+constexpr int kMixRows = 8;
+constexpr int kMixOutputs = 3;
+constexpr int kGateExperts = 4;
 constexpr int kScoreHeads = 4;
 constexpr int kValueVectors = 4;
 constexpr int kFoldedHeads = 8;
@@ -157,19 +162,5 @@ inline void ShiftCodes(uint8_t* codes, const int32_t* shifts) {
   _mm512_store_si512(codes, _mm512_add_epi8(shifted, offset));
 }
 
-// sum[key] += the four bytes of the key times the four of the query.
-inline Ints DotBytes(Ints sum, const uint8_t* codes, int32_t query) {
-  return _mm512_dpbusd_epi32(sum, _mm512_load_si512(codes),
-                             _mm512_set1_epi32(query));
-}
-
 }  // namespace
-}  // namespace baleen::cpu
-
-#include "cpu/row_kernels_body.h"
-
-namespace baleen::cpu {
-
-const RowKernels kAvx512RowKernels = kKernels;
-
 }  // namespace baleen::cpu

@@ -11,6 +11,6 @@ namespace baleen::cpu {
 
 const ProductKernels kAvx512OrderedKernels = {"avx512, ordered", PackedFloats,
                                               PackFloats, MultiplyOrdered,
-                                              &kAvx512RowKernels};
+                                              &kAvx512CoreRowKernels};
 
 }  // namespace baleen::cpu
